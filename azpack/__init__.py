@@ -1,0 +1,3 @@
+"""Package Python apps for Azure Functions."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""What the user wrote: the project, its configuration, and the files that go along."""

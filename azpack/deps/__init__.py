@@ -1,0 +1,1 @@
+"""From requirements to wheels: sources, resolving, the lock, indexes, the store, builders."""

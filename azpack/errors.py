@@ -1,0 +1,63 @@
+"""The errors of azpack: one tree, a class per exit code of the contract."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class AzpackError(Exception):
+    """What went wrong, where, and what to do now.
+
+    `code` names the kind of error for scripts (kebab case, stable), `message` says what happened
+    and where, `hint` what to do about it, `context` holds the data behind the message. None of
+    them may hold a secret: URLs in them have gone through `azpack.deps.index.redact`.
+    """
+
+    exit_code: ClassVar[int] = 70
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        hint: str = "",
+        context: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.context = dict(context or {})
+
+
+class UsageError(AzpackError):
+    """A wrong option or configuration, or no such project."""
+
+    exit_code = 2
+
+
+class ResolutionError(AzpackError):
+    """The requirements can't be resolved, or the lock does not fit them."""
+
+    exit_code = 3
+
+
+class WheelError(AzpackError):
+    """A wheel can't be had, checked or built."""
+
+    exit_code = 4
+
+
+class UnreachableError(AzpackError):
+    """An index or an engine does not answer, or refuses the credentials."""
+
+    exit_code = 5
+
+
+class FileError(AzpackError):
+    """Reading or writing files failed."""
+
+    exit_code = 6

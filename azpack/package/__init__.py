@@ -1,0 +1,1 @@
+"""From files and wheels to a zip, and the manifest beside it."""

@@ -1,0 +1,1 @@
+"""What Azure runs: runtimes, tags and markers of the target."""
