@@ -1,0 +1,66 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from azpack.errors import FileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import BinaryIO
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a new file that takes the place of `path` when the block ends without an error.
+
+    Until then `path` is as it was. Where the system has files without a name (Linux), not even a
+    killed process leaves anything behind; elsewhere a hidden file beside `path`.
+
+    Raises:
+        FileError: the file can't be written there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd, name = _new_file(path)
+    except OSError as error:
+        raise FileError(
+            "not-writable",
+            f"{path} can't be written: {error.strerror}",
+            hint="write somewhere else with --output",
+        ) from error
+    try:
+        with open(fd, "w+b", buffering=1 << 20) as file:
+            yield file
+            file.flush()
+            if name is None:
+                name = _temporary_name(path)
+                # With a folder given, os.link calls linkat, which can name the nameless.
+                folder = os.open(path.parent, os.O_RDONLY)
+                try:
+                    os.link(f"/proc/self/fd/{fd}", name, src_dir_fd=folder)
+                finally:
+                    os.close(folder)
+        os.replace(name, path)
+    except BaseException:
+        if name is not None:
+            with suppress(OSError):
+                os.unlink(name)
+        raise
+
+
+def _new_file(path: Path) -> tuple[int, str | None]:
+    """Open a file in the folder of `path`; return its name too, if it has one."""
+    if hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd"):
+        with suppress(OSError):  # a file system without it, or a folder that can't be written
+            return os.open(path.parent, os.O_TMPFILE | os.O_RDWR, 0o666), None
+    name = _temporary_name(path)
+    return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666), name
+
+
+def _temporary_name(path: Path) -> str:
+    return str(path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp"))

@@ -1,0 +1,387 @@
+"""What a wheel holds, checked once when it enters the store, and where an installer puts it.
+
+Source: the binary distribution format (packaging.python.org/specifications), PEP 376 and
+PEP 627 for RECORD, and the schemes of `pip install --target` for the parts of `*.data/`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import csv
+import hashlib
+import json
+import os
+import re
+import stat
+import zlib
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, NamedTuple
+
+from azpack.archive import DEFLATED, STORED, ArchiveError, Member, data_offset, read_directory
+from azpack.errors import WheelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# Stands for the target's version in the paths of C headers, as pip in a virtual environment
+# puts them: the store's wheels serve every target.
+HEADERS = "include/site/pythonX.Y"
+
+# Beside a wheel in the store: what `check_wheel` found.
+CONTENTS = "contents.json"
+
+_CHUNK = 1 << 20
+# Written by whoever installs, so what a wheel ships under these names says nothing.
+_INSTALLER_FILES = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"})
+_UNHASHED = ("RECORD", "RECORD.jws", "RECORD.p7s")
+_INTERPRETER = b"#!/usr/bin/env python3"
+_SCRIPT = """\
+#!/usr/bin/env python3
+import sys
+
+from {module} import {first}
+
+if __name__ == "__main__":
+    sys.exit({function}())
+"""
+
+
+class WheelEntry(NamedTuple):
+    """A file of a wheel under the path it is installed to; its bytes stand at `offset`."""
+
+    path: str
+    mode: int
+    method: int
+    crc: int
+    compressed_size: int
+    size: int
+    sha256: str
+    offset: int
+
+
+class WrittenFile(NamedTuple):
+    """A small file that installing writes: an entry point's script, INSTALLER."""
+
+    path: str
+    mode: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelContents:
+    """What a checked wheel brings to site-packages, RECORD excepted."""
+
+    name: str
+    version: str
+    dist_info: str
+    tags: tuple[str, ...]
+    entries: tuple[WheelEntry, ...]
+    written: tuple[WrittenFile, ...]
+
+    def to_json(self) -> str:
+        """The form in which the store keeps it."""
+        return json.dumps(
+            {name: getattr(self, name) for name in self.__slots__}, separators=(",", ":")
+        )
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> WheelContents:
+        """Read what `to_json` wrote."""
+        fields = json.loads(text)
+        fields["tags"] = tuple(fields["tags"])
+        fields["entries"] = tuple(WheelEntry(*row) for row in fields["entries"])
+        fields["written"] = tuple(WrittenFile(*row) for row in fields["written"])
+        return cls(**fields)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """A distribution in a package, and where it came from.
+
+    `source` is "wheel" (from the index), "sdist-host" or "path"; `index` the index's URL without
+    credentials, or None where it came from elsewhere; `tag` the wheel tag that the target runs.
+    """
+
+    name: str
+    version: str
+    filename: str
+    sha256: str
+    index: str | None
+    source: str
+    tag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wheel:
+    """A distribution's wheel in the store, checked; `path` is the file."""
+
+    distribution: Distribution
+    path: Path
+
+    def contents(self) -> WheelContents:
+        """What the wheel brings, as it was found when it entered the store."""
+        return WheelContents.from_json((self.path.parent / CONTENTS).read_bytes())
+
+
+def check_wheel(path: Path) -> WheelContents:
+    """Read a wheel and check what it claims: its names, the CRC of each member, and its RECORD.
+
+    Raises:
+        WheelError: the wheel is damaged, contradicts itself, or holds what none should.
+    """
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        return _Reader(path.name, fd).contents()
+    except ArchiveError as error:
+        raise WheelError(
+            "bad-wheel",
+            f"{path.name} is not a sound wheel: {error}",
+            hint="the file is broken where it was published, or on its way here; "
+            "another version, or another index, may have a sound one",
+            context={"wheel": path.name},
+        ) from error
+    finally:
+        os.close(fd)
+
+
+class _Reader:
+    """Reads one open wheel; every doubt is an `ArchiveError`."""
+
+    def __init__(self, filename: str, fd: int) -> None:
+        from packaging.utils import canonicalize_name, parse_wheel_filename
+
+        self.fd = fd
+        self.name, self.version, _, self.tags = parse_wheel_filename(filename)
+        self.members = _by_name(read_directory(fd))
+        found = {
+            top.removesuffix(".dist-info")
+            for name in self.members
+            for top, slash, _ in [name.partition("/")]
+            if slash and top.endswith(".dist-info")
+        }
+        own = [stem for stem in found if canonicalize_name(stem.partition("-")[0]) == self.name]
+        if len(own) != 1:
+            raise ArchiveError(f"it has {len(own) or 'no'} .dist-info folders of {self.name}")
+        self.stem = own[0]
+        self.dist_info = f"{self.stem}.dist-info"
+
+    def contents(self) -> WheelContents:
+        self._check_metadata()
+        record = self._record()
+        entries: dict[str, WheelEntry] = {}
+        written: dict[str, WrittenFile] = {}
+        for name, member in self.members.items():
+            digest = self._check_member(member, record.pop(name, None))
+            path = self._installed_path(name)
+            if path is None:
+                continue
+            entry = WheelEntry(
+                path, self._mode(member), member.method, member.crc,
+                member.compressed_size, member.size, digest, data_offset(self.fd, member),
+            )  # fmt: skip
+            if path in entries and entries[path].sha256 != digest:
+                raise ArchiveError(f"two of its files are installed to {path}")
+            entries[path] = entry
+            if (script := self._script(member)) is not None:
+                written[path] = WrittenFile(path, 0o755, script)
+        record = {name: row for name, row in record.items() if not name.endswith("/")}
+        if record:
+            raise ArchiveError(f"its RECORD lists {min(record)}, which is not there")
+        written.update((file.path, file) for file in self._entry_points())
+        installer = f"{self.dist_info}/INSTALLER"
+        written[installer] = WrittenFile(installer, 0o644, "azpack\n")
+        return WheelContents(
+            name=self.name,
+            version=str(self.version),
+            dist_info=self.dist_info,
+            tags=tuple(sorted(map(str, self.tags))),
+            entries=tuple(entry for path, entry in entries.items() if path not in written),
+            written=tuple(written.values()),
+        )
+
+    def _check_metadata(self) -> None:
+        """The name and version inside are those of the file name, the format is one we know."""
+        from packaging.metadata import parse_email
+        from packaging.utils import canonicalize_name
+        from packaging.version import InvalidVersion, Version
+
+        metadata, _ = parse_email(self._read(f"{self.dist_info}/METADATA"))
+        name, version = metadata.get("name", ""), metadata.get("version", "")
+        try:
+            same = canonicalize_name(name) == self.name and Version(version) == self.version
+        except InvalidVersion:
+            same = False
+        if not same:
+            raise ArchiveError(f"its METADATA is of {name} {version}")
+        wheel = self._read(f"{self.dist_info}/WHEEL").decode(errors="replace")
+        found = re.search(r"^Wheel-Version:\s*(\d+)", wheel, re.MULTILINE | re.IGNORECASE)
+        if found is None or found[1] != "1":
+            raise ArchiveError("its WHEEL file does not name a version 1.x of the format")
+
+    def _record(self) -> dict[str, tuple[str, str]]:
+        """RECORD's rows: for each path the hash and the size that it claims."""
+        text = self._read(f"{self.dist_info}/RECORD").decode("utf-8", errors="surrogateescape")
+        rows = {}
+        for row in csv.reader(text.splitlines()):
+            if not row:
+                continue
+            if len(row) != 3:
+                raise ArchiveError(f"its RECORD has a row of {len(row)} fields: {row[0]}")
+            rows[str(PurePosixPath(row[0].replace("\\", "/")))] = (row[1], row[2])
+        return rows
+
+    def _check_member(self, member: Member, claimed: tuple[str, str] | None) -> str:
+        """Inflate a member, hold it against its CRC and its row in RECORD; return its SHA-256."""
+        hashes = {"sha256": hashlib.sha256()}
+        algorithm, _, value = (claimed[0] if claimed else "").partition("=")
+        if algorithm and algorithm not in hashes:
+            if algorithm not in ("sha384", "sha512"):
+                raise ArchiveError(f"its RECORD has a hash by {algorithm} for {member.name}")
+            hashes[algorithm] = hashlib.new(algorithm)
+        crc = size = 0
+        for chunk in self._inflate(member):
+            crc = zlib.crc32(chunk, crc)
+            size += len(chunk)
+            for digest in hashes.values():
+                digest.update(chunk)
+        if crc != member.crc or size != member.size:
+            raise ArchiveError(f"{member.name} is damaged: it does not have the CRC it should")
+        if member.is_folder or member.name in {f"{self.dist_info}/{own}" for own in _UNHASHED}:
+            return hashes["sha256"].hexdigest()
+        if claimed is None:
+            raise ArchiveError(f"its RECORD does not list {member.name}")
+        if algorithm and not _same_hash(value, hashes[algorithm].digest()):
+            raise ArchiveError(f"{member.name} does not have the hash that RECORD gives it")
+        if claimed[1] and claimed[1] != str(size):
+            raise ArchiveError(f"{member.name} does not have the size that RECORD gives it")
+        return hashes["sha256"].hexdigest()
+
+    def _inflate(self, member: Member) -> Iterator[bytes]:
+        offset = data_offset(self.fd, member)
+        end = offset + member.compressed_size
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS) if member.method == DEFLATED else None
+        while offset < end:
+            chunk = os.pread(self.fd, min(_CHUNK, end - offset), offset)
+            if not chunk:
+                raise ArchiveError(f"{member.name} is cut off")
+            offset += len(chunk)
+            if inflater is None:
+                yield chunk
+                continue
+            try:
+                # Bounded, so that a member made to explode is met a piece at a time.
+                while chunk:
+                    yield inflater.decompress(chunk, _CHUNK)
+                    chunk = inflater.unconsumed_tail
+            except zlib.error as error:
+                raise ArchiveError(f"{member.name} is damaged: {error}") from error
+        if inflater is not None:
+            yield inflater.flush()
+            if not inflater.eof:
+                raise ArchiveError(f"{member.name} is cut off")
+
+    def _read(self, name: str) -> bytes:
+        try:
+            return b"".join(self._inflate(self.members[name]))
+        except KeyError:
+            raise ArchiveError(f"it has no {name}") from None
+
+    def _installed_path(self, name: str) -> str | None:
+        """Where `pip install --target` puts a member, or None where it puts it nowhere."""
+        if name.endswith("/") or "__pycache__" in name.split("/"):
+            return None
+        top, _, rest = name.partition("/")
+        if top == self.dist_info and rest in _INSTALLER_FILES:
+            return None
+        if top != f"{self.stem}.data":
+            return name
+        scheme, _, rest = rest.partition("/")
+        if not rest:
+            raise ArchiveError(f"{name} belongs to no scheme")
+        if scheme == "scripts":
+            return f"bin/{rest}"
+        if scheme == "headers":
+            return f"{HEADERS}/{self.stem.partition('-')[0]}/{rest}"
+        if scheme in ("purelib", "platlib", "data"):
+            return rest
+        raise ArchiveError(f"{name} belongs to no scheme that installers know")
+
+    def _mode(self, member: Member) -> int:
+        is_script = member.name.startswith(f"{self.stem}.data/scripts/")
+        return 0o755 if is_script or member.mode & 0o111 else 0o644
+
+    def _script(self, member: Member) -> str | None:
+        """The text of a script that names the interpreter as `#!python`, with the real one."""
+        if not member.name.startswith(f"{self.stem}.data/scripts/") or member.size > _CHUNK:
+            return None
+        content = self._read(member.name)
+        first, newline, rest = content.partition(b"\n")
+        if not re.match(rb"#!pythonw?(\s|$)", first):
+            return None
+        try:
+            return (_INTERPRETER + newline + rest).decode()
+        except UnicodeDecodeError:
+            raise ArchiveError(f"the script {member.name} is not UTF-8") from None
+
+    def _entry_points(self) -> Iterator[WrittenFile]:
+        """The scripts of `console_scripts` and `gui_scripts`."""
+        import configparser
+
+        name = f"{self.dist_info}/entry_points.txt"
+        if name not in self.members:
+            return
+        parser = configparser.RawConfigParser(delimiters=("=",), strict=False)
+        parser.optionxform = str  # type: ignore[method-assign,assignment]  # names keep their case
+        try:
+            parser.read_string(self._read(name).decode())
+        except (configparser.Error, UnicodeDecodeError):
+            raise ArchiveError("its entry_points.txt can't be read") from None
+        for section in ("console_scripts", "gui_scripts"):
+            for script, reference in parser[section].items() if section in parser else ():
+                target = reference.partition("[")[0].replace(" ", "")
+                module, _, function = target.partition(":")
+                if not function or "/" in script or "\\" in script or script.startswith("."):
+                    raise ArchiveError(f"its entry point {script!r} can't be made a script")
+                first = function.partition(".")[0]
+                text = _SCRIPT.format(module=module, first=first, function=function)
+                yield WrittenFile(f"bin/{script}", 0o755, text)
+
+
+def _by_name(members: tuple[Member, ...]) -> dict[str, Member]:
+    """The members by name, with those refused that no wheel should hold."""
+    named: dict[str, Member] = {}
+    for member in members:
+        if fault := _fault(member):
+            raise ArchiveError(f"{member.name!r} {fault}")
+        other = named.setdefault(member.name, member)
+        if other is not member and (other.crc, other.size) != (member.crc, member.size):
+            raise ArchiveError(f"{member.name!r} is there twice, with different bytes")
+    return named
+
+
+def _fault(member: Member) -> str:
+    parts = member.name.rstrip("/").split("/")
+    if "\\" in member.name or "\0" in member.name or re.match(r"[A-Za-z]:", member.name):
+        return "is not a name that every system can hold"
+    if ".." in parts or "." in parts or "" in parts:
+        return "does not stay within the folder it is installed to"
+    if member.is_encrypted:
+        return "is encrypted"
+    if member.mode and stat.S_IFMT(member.mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "is a link or a special file"
+    if not member.is_folder and member.method not in (STORED, DEFLATED):
+        return f"is compressed by method {member.method}, which few tools read"
+    return ""
+
+
+def _same_hash(value: str, digest: bytes) -> bool:
+    """Compare a RECORD hash; some wheels have it in hexadecimal rather than in base64."""
+    if value.lower() == digest.hex():
+        return True
+    try:
+        return base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)) == digest
+    except (binascii.Error, ValueError):
+        return False

@@ -1,0 +1,245 @@
+"""The dependencies' part of a zip: made once for a set of wheels, then copied as one piece.
+
+The members of the wheels are taken as they are, deflated, and stand in the segment behind new
+local headers, sorted by name; the directory's records for them stand in a second file. A zip
+starts with a segment's bytes, so the offsets in those records hold in every zip.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import json
+import zlib
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from azpack.archive import (
+    DEFLATED,
+    STORED,
+    Entry,
+    central_record,
+    copy_range,
+    local_header,
+)
+from azpack.deps.wheel import HEADERS, Wheel
+from azpack.errors import WheelError
+from azpack.store import Store, mark_used
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+    from typing import BinaryIO
+
+SITE_PACKAGES = ".python_packages/lib/site-packages/"
+
+_LAYOUT = "1"
+
+
+class Collision(NamedTuple):
+    """A path that two distributions bring with different bytes; the first one's is packed."""
+
+    path: str
+    kept: str
+    dropped: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A segment in the store; sizes in bytes, `data_size` that of the file at `data`."""
+
+    data: Path
+    directory: Path
+    digest_lines: Path
+    data_size: int
+    entries: int
+    uncompressed_size: int
+    collisions: tuple[Collision, ...]
+
+
+def find_segment(store: Store, key: str) -> Segment | None:
+    """The segment under `key`, if the store has it."""
+    folder = store.segment_folder(key)
+    try:
+        meta = json.loads((folder / "meta.json").read_bytes())
+    except FileNotFoundError:
+        return None
+    mark_used(folder)
+    meta["collisions"] = tuple(Collision(*row) for row in meta["collisions"])
+    return Segment(
+        data=folder / "data",
+        directory=folder / "directory",
+        digest_lines=folder / "digest-lines",
+        **meta,
+    )
+
+
+def segment_key(wheels: Iterable[Wheel], *, python: str, timestamp: int) -> str:
+    """What a segment depends on: the wheels, the target's Python, and the entries' time."""
+    hashes = sorted(wheel.distribution.sha256 for wheel in wheels)
+    return hashlib.sha256(
+        "\n".join([_LAYOUT, python, str(timestamp), *hashes]).encode()
+    ).hexdigest()
+
+
+def make_segment(
+    store: Store, wheels: Sequence[Wheel], *, python: str, timestamp: int
+) -> tuple[str, Segment]:
+    """Return the segment of these wheels and its key, from the store or made now.
+
+    Raises:
+        WheelError: a path is a file in one wheel and a folder in another.
+    """
+    key = segment_key(wheels, python=python, timestamp=timestamp)
+    if (segment := find_segment(store, key)) is not None:
+        return key, segment
+    sources, collisions = _merge(wheels, python=python)
+    with store.new_folder() as folder:
+        whole = folder / "segment"
+        whole.mkdir()
+        entries = [source.entry for source in sources]
+        with (
+            open(whole / "data", "wb", buffering=1 << 20) as data,
+            open(whole / "directory", "wb") as directory,
+        ):
+            offset = 0
+            lengths = _write(data, sources, timestamp=timestamp)
+            for entry, length in zip(entries, lengths, strict=True):
+                directory.write(central_record(entry, offset, timestamp=timestamp))
+                offset += length
+        lines = "".join(map(digest_line, entries))
+        (whole / "digest-lines").write_text(lines, encoding="utf-8")
+        meta = {
+            "data_size": offset,
+            "entries": len(entries),
+            "uncompressed_size": sum(entry.size for entry in entries),
+            "collisions": collisions,
+        }
+        (whole / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+        store.place(whole, store.segment_folder(key))
+    made = find_segment(store, key)
+    if made is None:
+        raise FileNotFoundError(f"{store.segment_folder(key)} went away")
+    return key, made
+
+
+def digest_line(entry: Entry) -> str:
+    """An entry's line in what the content digest is the SHA-256 of."""
+    return f"{entry.name}\0{entry.mode:o}\0{entry.sha256}\n"
+
+
+def deflate(content: bytes) -> tuple[int, bytes]:
+    """Return the method and the bytes that take the least room."""
+    packer = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+    packed = packer.compress(content) + packer.flush()
+    return (DEFLATED, packed) if len(packed) < len(content) else (STORED, content)
+
+
+class _Source(NamedTuple):
+    """An entry and where its bytes are: in a wheel at an offset, or here."""
+
+    entry: Entry
+    wheel: Path
+    offset: int
+    content: bytes | None
+
+
+def _merge(wheels: Sequence[Wheel], *, python: str) -> tuple[list[_Source], list[Collision]]:
+    """Lay the wheels over each other, in the order of their names."""
+    sources: dict[str, _Source] = {}
+    owners: dict[str, str] = {}
+    collisions = []
+    for wheel in sorted(wheels, key=lambda wheel: wheel.distribution.name):
+        owner = wheel.distribution.name
+        for source in _sources(wheel, python=python):
+            name = source.entry.name
+            if name not in sources:
+                sources[name] = source
+                owners[name] = owner
+            elif sources[name].entry.sha256 != source.entry.sha256:
+                path = name.removeprefix(SITE_PACKAGES)
+                collisions.append(Collision(path, owners[name], owner))
+    _check_folders(owners)
+    names = sorted(sources, key=str.encode)
+    return [sources[name] for name in names], collisions
+
+
+def _sources(wheel: Wheel, *, python: str) -> Iterator[_Source]:
+    """What a wheel brings, its new RECORD last."""
+    contents = wheel.contents()
+    rows = []
+    for entry in contents.entries:
+        path = entry.path
+        if path.startswith(HEADERS):
+            path = path.replace(HEADERS, f"include/site/python{python}", 1)
+        rows.append((path, _record_hash(entry.sha256), str(entry.size)))
+        made = Entry(
+            name=SITE_PACKAGES + path,
+            mode=entry.mode,
+            method=entry.method,
+            crc=entry.crc,
+            compressed_size=entry.compressed_size,
+            size=entry.size,
+            sha256=entry.sha256,
+        )
+        yield _Source(made, wheel.path, entry.offset, None)
+    for file in contents.written:
+        source = _written(file.path, file.mode, file.text.encode(), wheel)
+        rows.append((file.path, _record_hash(source.entry.sha256), str(source.entry.size)))
+        yield source
+    record = f"{contents.dist_info}/RECORD"
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([*sorted(rows), (record, "", "")])
+    yield _written(record, 0o644, text.getvalue().encode(), wheel)
+
+
+def _written(path: str, mode: int, content: bytes, wheel: Wheel) -> _Source:
+    method, packed = deflate(content)
+    entry = Entry(
+        name=SITE_PACKAGES + path,
+        mode=mode,
+        method=method,
+        crc=zlib.crc32(content),
+        compressed_size=len(packed),
+        size=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+    return _Source(entry, wheel.path, 0, packed)
+
+
+def _record_hash(sha256: str) -> str:
+    digest = base64.urlsafe_b64encode(bytes.fromhex(sha256)).rstrip(b"=")
+    return f"sha256={digest.decode()}"
+
+
+def _check_folders(owners: dict[str, str]) -> None:
+    for name, owner in owners.items():
+        folder = name
+        while len(folder := folder.rpartition("/")[0]) > len(SITE_PACKAGES):
+            if folder in owners:
+                path = folder.removeprefix(SITE_PACKAGES)
+                raise WheelError(
+                    "file-against-folder",
+                    f"{path} is a file in {owners[folder]} and a folder in {owner}",
+                    hint="the two distributions can't be installed together; leave one out",
+                    context={"path": path, "distributions": [owners[folder], owner]},
+                )
+
+
+def _write(out: BinaryIO, sources: Sequence[_Source], *, timestamp: int) -> Iterator[int]:
+    """Write the entries one behind the other; yield the length of each, header and data."""
+    with ExitStack() as stack:
+        opened: dict[Path, int] = {}
+        for entry, wheel, offset, content in sources:
+            header = local_header(entry, timestamp=timestamp)
+            out.write(header)
+            if content is not None:
+                out.write(content)
+            else:
+                if wheel not in opened:
+                    opened[wheel] = stack.enter_context(open(wheel, "rb")).fileno()
+                copy_range(opened[wheel], offset, entry.compressed_size, out)
+            yield len(header) + entry.compressed_size

@@ -1,0 +1,172 @@
+"""The store: what builds share on a machine, addressed by content and written atomically.
+
+    wheels/ab/abcd…/NAME.whl            a wheel under its SHA-256, and what is in it:
+                    contents.json       (azpack.deps.wheel.WheelContents)
+    built/KEY                           the SHA-256 of the wheel that an sdist was built to
+    segments/KEY/                       the dependencies' part of a zip (azpack.package.segment)
+    tmp/                                what is being written
+
+A folder appears under its name only when it is whole: it is made under `tmp` and renamed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sys
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from azpack.errors import FileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Raised when the meaning of what is stored changes: what an older azpack left is not read.
+_FORMAT = "v1"
+_ABANDONED = 24 * 3600.0
+
+
+def default_cache_folder() -> Path:
+    """The platform's cache folder for azpack; `AZPACK_CACHE_DIR` overrides it."""
+    if chosen := os.environ.get("AZPACK_CACHE_DIR"):
+        return Path(chosen).expanduser()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "azpack"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home()) / "azpack" / "Cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "azpack"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """What a kind of stored thing takes: how many, and how many bytes."""
+
+    name: str
+    count: int
+    size: int
+
+
+class Store:
+    """The wheel store in a cache folder. Making the value touches no disk."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use the store below `folder`, an absolute path."""
+        self.folder = folder
+        self._root = folder / _FORMAT
+
+    def wheel_folder(self, sha256: str) -> Path:
+        """Where the wheel with this hash stands, or would stand."""
+        return self._root / "wheels" / sha256[:2] / sha256
+
+    def segment_folder(self, key: str) -> Path:
+        """Where the segment under this key stands, or would stand."""
+        return self._root / "segments" / key
+
+    def find_built(self, key: str) -> str | None:
+        """The hash of the wheel that was built under `key`, if that wheel is still here."""
+        try:
+            sha256 = (self._root / "built" / key).read_text(encoding="ascii")
+        except FileNotFoundError:
+            return None
+        return sha256 if self.wheel_folder(sha256).is_dir() else None
+
+    def record_built(self, key: str, sha256: str) -> None:
+        """Remember that the wheel with this hash is what was built under `key`."""
+        with self.new_folder() as folder:
+            name = folder / "built"
+            name.write_text(sha256, encoding="ascii")
+            place = self._root / "built" / key
+            place.parent.mkdir(parents=True, exist_ok=True)
+            name.replace(place)
+
+    @contextmanager
+    def new_folder(self) -> Iterator[Path]:
+        """A fresh folder on the store's own file system; what is left in it is removed."""
+        folder = self._root / "tmp" / os.urandom(8).hex()
+        try:
+            folder.mkdir(parents=True)
+        except OSError as error:
+            raise FileError(
+                "cache-not-writable",
+                f"the cache folder {self.folder} can't be written: {error.strerror}",
+                hint="choose another with --cache-dir or AZPACK_CACHE_DIR",
+            ) from error
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def place(self, folder: Path, destination: Path) -> None:
+        """Move a whole folder to its name; where another build was faster, keep that one's."""
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.rename(destination)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+
+    def sections(self) -> tuple[Section, ...]:
+        """What the store holds, by kind."""
+        return (
+            self._section("wheels", "wheels/*/*"),
+            self._section("built", "built/*"),
+            self._section("segments", "segments/*"),
+            self._section("tmp", "tmp/*"),
+        )
+
+    def _section(self, name: str, pattern: str) -> Section:
+        entries = list(self._root.glob(pattern))
+        return Section(name=name, count=len(entries), size=sum(map(_size, entries)))
+
+    def prune(self, *, unused_days: float) -> int:
+        """Remove what no build has used for so many days, and what killed builds left.
+
+        Returns:
+            The number of bytes that were freed.
+        """
+        unused = unused_days * 24 * 3600
+        ages = {"wheels/*/*": unused, "segments/*": unused, "built/*": unused, "tmp/*": _ABANDONED}
+        now = time.time()
+        freed = 0
+        for pattern, age in ages.items():
+            for entry in self._root.glob(pattern):
+                with suppress(FileNotFoundError):
+                    if now - entry.stat().st_mtime > age:
+                        freed += _remove(entry)
+        for entry in self.folder.glob("v*"):
+            if entry.name != _FORMAT:
+                freed += _remove(entry)
+        return freed
+
+    def clear(self) -> int:
+        """Remove everything; returns the number of bytes that were freed."""
+        return sum(_remove(entry) for entry in self.folder.glob("v*"))
+
+
+def mark_used(folder: Path) -> None:
+    """Note that a stored thing was used now; a store that can't be written is no hindrance."""
+    with suppress(OSError):
+        os.utime(folder)
+
+
+def _size(entry: Path) -> int:
+    try:
+        if entry.is_dir():
+            return sum(map(_size, entry.iterdir()))
+        return entry.stat().st_size
+    except FileNotFoundError:  # another process removed it
+        return 0
+
+
+def _remove(entry: Path) -> int:
+    size = _size(entry)
+    if entry.is_dir():
+        shutil.rmtree(entry, ignore_errors=True)
+    else:
+        entry.unlink(missing_ok=True)
+    return size

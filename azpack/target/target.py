@@ -1,0 +1,193 @@
+"""The target: the interpreter, the platform and the markers that Azure will run."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from azpack.errors import FileError, UsageError
+from azpack.target.runtimes import PLANS, Runtime, load_runtimes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from packaging.markers import Environment
+    from packaging.tags import Tag
+
+ARCHITECTURE = "x86_64"
+_OLDEST_MANYLINUX = (2, 5)
+_LEGACY_MANYLINUX = {(2, 5): "manylinux1", (2, 12): "manylinux2010", (2, 17): "manylinux2014"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What Azure will run: Functions version, Python, glibc and hosting plan.
+
+    `python` is "3.11", `full_version` "3.11.14", `glibc` "2.31". `reason` says where the Python
+    version was taken from.
+    """
+
+    functions: str
+    python: str
+    full_version: str
+    glibc: str
+    plan: str
+    end_of_support: str
+    reason: str
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """The Python version as two numbers."""
+        major, minor = self.python.split(".")
+        return int(major), int(minor)
+
+    @property
+    def platform(self) -> str:
+        """The newest manylinux platform that runs on the target."""
+        return f"manylinux_{self.glibc.replace('.', '_')}_{ARCHITECTURE}"
+
+    def tags(self) -> tuple[Tag, ...]:
+        """The wheel tags that the target runs, the best first (PEP 425, PEP 600).
+
+        Of the Linux platforms only manylinux, up to the target's glibc: a bare `linux_x86_64`
+        promises nothing about the glibc that it needs, and musl is not there.
+        """
+        from packaging.tags import compatible_tags, cpython_tags
+
+        platforms = _platforms(self.glibc)
+        interpreter = "cp{}{}".format(*self.version)
+        return (
+            *cpython_tags(self.version, abis=[interpreter], platforms=platforms),
+            *compatible_tags(self.version, interpreter=interpreter, platforms=platforms),
+        )
+
+    def marker_environment(self) -> Environment:
+        """The environment that the target evaluates markers in (PEP 508)."""
+        return {
+            "implementation_name": "cpython",
+            "implementation_version": self.full_version,
+            "os_name": "posix",
+            "platform_machine": ARCHITECTURE,
+            "platform_python_implementation": "CPython",
+            "platform_release": "",
+            "platform_system": "Linux",
+            "platform_version": "",
+            "python_full_version": self.full_version,
+            "python_version": self.python,
+            "sys_platform": "linux",
+        }
+
+
+def _platforms(glibc: str) -> list[str]:
+    major, newest = (int(part) for part in glibc.split("."))
+    platforms = []
+    for minor in range(newest, _OLDEST_MANYLINUX[1] - 1, -1):
+        platforms.append(f"manylinux_{major}_{minor}_{ARCHITECTURE}")
+        if legacy := _LEGACY_MANYLINUX.get((major, minor)):
+            platforms.append(f"{legacy}_{ARCHITECTURE}")
+    return platforms
+
+
+def find_target(
+    root: Path, *, python: str | None = None, functions: str = "4", plan: str = "flex"
+) -> Target:
+    """Decide the target of the project at `root`.
+
+    The Python version is `python` where it is given, else what `.python-version` or `runtime.txt`
+    of the project name, else this interpreter's if Azure supports it.
+
+    Raises:
+        UsageError: no such runtime, or none that azpack makes packages for.
+        FileError: a file that names the version can't be read.
+    """
+    if plan not in PLANS:
+        raise UsageError("unknown-plan", f"there is no plan {plan!r}", hint=_one_of(PLANS))
+    if python is None:
+        python, reason = _declared_python(root) or _own_python(functions)
+    else:
+        reason = "asked for"
+    runtime = _find_runtime(_major_minor(python, reason), functions, reason)
+    return Target(
+        functions=functions,
+        python=runtime.python,
+        full_version=runtime.full_version,
+        glibc=runtime.glibc,
+        plan=plan,
+        end_of_support=runtime.end_of_support,
+        reason=reason,
+    )
+
+
+def _declared_python(root: Path) -> tuple[str, str] | None:
+    """Read `.python-version` (pyenv, uv) or `runtime.txt` (Oryx): the first line that counts."""
+    for name in (".python-version", "runtime.txt"):
+        try:
+            text = (root / name).read_text(encoding="utf-8-sig")
+        except (FileNotFoundError, IsADirectoryError):
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            raise FileError("unreadable", f"{name} can't be read: {error}") from error
+        for line in text.splitlines():
+            if (version := line.strip()) and not version.startswith("#"):
+                return version, name
+    return None
+
+
+def _own_python(functions: str) -> tuple[str, str]:
+    own = "{}.{}".format(*sys.version_info)
+    supported = _packaged(functions)
+    if supported and own not in supported:
+        raise UsageError(
+            "no-python",
+            f"this interpreter is Python {own}, which Azure Functions {functions} does not run",
+            hint=f"name the app's version with --python; {_one_of(supported)}",
+        )
+    return own, "this interpreter"
+
+
+def _major_minor(python: str, reason: str) -> str:
+    version = python.lower().removeprefix("python").lstrip("-").removeprefix("cpython").lstrip("-@")
+    parts = version.split(".")
+    if len(parts) < 2 or not (parts[0].isdecimal() and parts[1].isdecimal()):
+        raise UsageError(
+            "invalid-python",
+            f"{python!r} ({reason}) is not a Python version",
+            hint="write it as 3.12",
+        )
+    return f"{parts[0]}.{parts[1]}"
+
+
+def _find_runtime(python: str, functions: str, reason: str) -> Runtime:
+    rows = [row for row in load_runtimes() if row.functions == functions]
+    if not rows:
+        known = sorted({row.functions for row in load_runtimes() if row.packaged})
+        raise UsageError(
+            "unknown-runtime",
+            f"there is no Azure Functions {functions} for Python",
+            hint=_one_of(known),
+        )
+    row = next((row for row in rows if row.python == python), None)
+    if row is not None and row.packaged:
+        return row
+    if row is None:
+        message = f"Azure Functions {functions} does not run Python {python} ({reason})"
+    else:
+        message = (
+            f"Python {python} ({reason}) on Azure Functions {functions} ended on "
+            f"{row.end_of_support}; azpack makes no packages for it"
+        )
+    supported = _packaged(functions)
+    if supported:
+        hint = f"{_one_of(supported)}; 'azpack runtimes' lists them all"
+    else:
+        hint = "move the app to Azure Functions 4; 'azpack runtimes' lists its Python versions"
+    raise UsageError("unsupported-python", message, hint=hint)
+
+
+def _packaged(functions: str) -> list[str]:
+    return [row.python for row in load_runtimes() if row.functions == functions and row.packaged]
+
+
+def _one_of(values: tuple[str, ...] | list[str]) -> str:
+    return f"use one of {', '.join(values)}"
