@@ -4,6 +4,7 @@
                     contents.json       (azpack.deps.wheel.WheelContents)
     built/KEY                           the SHA-256 of the wheel that an sdist was built to
     segments/KEY/                       the dependencies' part of a zip (azpack.package.segment)
+    plans/KEY                           what a lock came to: distributions and segment
     tmp/                                what is being written
 
 A folder appears under its name only when it is whole: it is made under `tmp` and renamed.
@@ -13,7 +14,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import sys
 import time
 from contextlib import contextmanager, suppress
@@ -67,22 +67,51 @@ class Store:
         """Where the segment under this key stands, or would stand."""
         return self._root / "segments" / key
 
-    def find_built(self, key: str) -> str | None:
-        """The hash of the wheel that was built under `key`, if that wheel is still here."""
+    def find_wheel(self, sha256: str) -> Path | None:
+        """The file of the wheel with this hash, if it is here."""
+        folder = self.wheel_folder(sha256)
         try:
-            sha256 = (self._root / "built" / key).read_text(encoding="ascii")
+            name = next((name for name in os.listdir(folder) if name.endswith(".whl")), None)
         except FileNotFoundError:
             return None
-        return sha256 if self.wheel_folder(sha256).is_dir() else None
+        mark_used(folder)
+        return folder / name if name else None
 
-    def record_built(self, key: str, sha256: str) -> None:
+    def find_built(self, key: str) -> tuple[str, str] | None:
+        """The hash and the tag of the wheel that was built under `key`, if it is still here."""
+        place = self._root / "built" / key
+        try:
+            sha256, tag = place.read_text(encoding="ascii").split()
+        except FileNotFoundError:
+            return None
+        mark_used(place)
+        return (sha256, tag) if self.wheel_folder(sha256).is_dir() else None
+
+    def record_built(self, key: str, sha256: str, tag: str) -> None:
         """Remember that the wheel with this hash is what was built under `key`."""
+        self._record("built", key, f"{sha256} {tag}")
+
+    def find_plan(self, key: str) -> bytes | None:
+        """What was recorded under `key` by `record_plan`."""
+        place = self._root / "plans" / key
+        try:
+            plan = place.read_bytes()
+        except FileNotFoundError:
+            return None
+        mark_used(place)
+        return plan
+
+    def record_plan(self, key: str, plan: str) -> None:
+        """Remember what a lock came to, so that it need not be read again."""
+        self._record("plans", key, plan)
+
+    def _record(self, kind: str, key: str, text: str) -> None:
         with self.new_folder() as folder:
-            name = folder / "built"
-            name.write_text(sha256, encoding="ascii")
-            place = self._root / "built" / key
+            file = folder / "record"
+            file.write_text(text, encoding="utf-8")
+            place = self._root / kind / key
             place.parent.mkdir(parents=True, exist_ok=True)
-            name.replace(place)
+            file.replace(place)
 
     @contextmanager
     def new_folder(self) -> Iterator[Path]:
@@ -99,7 +128,7 @@ class Store:
         try:
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove_folder(folder)
 
     def place(self, folder: Path, destination: Path) -> None:
         """Move a whole folder to its name; where another build was faster, keep that one's."""
@@ -116,6 +145,7 @@ class Store:
             self._section("wheels", "wheels/*/*"),
             self._section("built", "built/*"),
             self._section("segments", "segments/*"),
+            self._section("plans", "plans/*"),
             self._section("tmp", "tmp/*"),
         )
 
@@ -130,7 +160,8 @@ class Store:
             The number of bytes that were freed.
         """
         unused = unused_days * 24 * 3600
-        ages = {"wheels/*/*": unused, "segments/*": unused, "built/*": unused, "tmp/*": _ABANDONED}
+        patterns = ("wheels/*/*", "segments/*", "built/*", "plans/*")
+        ages = {**dict.fromkeys(patterns, unused), "tmp/*": _ABANDONED}
         now = time.time()
         freed = 0
         for pattern, age in ages.items():
@@ -166,7 +197,13 @@ def _size(entry: Path) -> int:
 def _remove(entry: Path) -> int:
     size = _size(entry)
     if entry.is_dir():
-        shutil.rmtree(entry, ignore_errors=True)
+        _remove_folder(entry)
     else:
         entry.unlink(missing_ok=True)
     return size
+
+
+def _remove_folder(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)

@@ -11,6 +11,7 @@ does here; later ones read it as `foo*/bar`.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from dataclasses import dataclass
@@ -107,6 +108,7 @@ class Matcher:
         "_catch_all",
         "_name_glob",
         "_names",
+        "_path_folders",
         "_path_glob",
         "_paths",
         "_rules",
@@ -143,21 +145,40 @@ class Matcher:
         self._suffix_rules = sorted(suffixes.items(), key=lambda item: -item[1])
         self._name_glob = _compile(name_globs)
         self._path_glob = _compile(path_globs)
+        # A path that a glob matches begins with the folders before the glob's first wildcard.
+        heads = [*self._paths, *(glob[: _literal_length(glob)] for glob in path_globs.values())]
+        self._path_folders = tuple(head[: head.rfind("/") + 1] for head in heads)
 
     def find(self, name: str, path: str) -> Rule | None:
         """The last rule that matches the path, of which `name` is the last part."""
         if not path.isascii():
             name, path = _as_bytes(name), _as_bytes(path)
+        last = max(self._last_for_name(name), self._paths.get(path, -1))
+        if self._path_glob is not None and (match := self._path_glob(path)) is not None:
+            last = max(last, _rule_index(match))
+        return self._rules[last]
+
+    def find_by_name(self, name: str) -> Rule | None:
+        """The same in a folder for which `has_paths_in` is false."""
+        return self._rules[self._last_for_name(name if name.isascii() else _as_bytes(name))]
+
+    def has_paths_in(self, folder: str) -> bool:
+        """Whether rules about paths, not just names, can match anything directly in the folder.
+
+        `folder` is "" or ends with a slash.
+        """
+        return _as_bytes(folder).startswith(self._path_folders)
+
+    def _last_for_name(self, name: str) -> int:
         last = self._names.get(name, self._catch_all)
         if name.endswith(self._suffixes):
-            last = max(last, next(at for end, at in self._suffix_rules if name.endswith(end)))
-        if self._name_glob is not None:
-            last = max(last, self._name_glob(name))
-        if self._paths:
-            last = max(last, self._paths.get(path, -1))
-        if self._path_glob is not None:
-            last = max(last, self._path_glob(path))
-        return self._rules[last]
+            for suffix, index in self._suffix_rules:
+                if name.endswith(suffix):
+                    last = max(last, index)
+                    break
+        if self._name_glob is not None and (match := self._name_glob(name)) is not None:
+            last = max(last, _rule_index(match))
+        return last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,25 +228,19 @@ def _literal_length(glob: str) -> int:
     return special.start() if special else len(glob)
 
 
-def _compile(globs: dict[int, str]) -> Callable[[str], int] | None:
-    """A function from a text to the greatest key whose glob matches it, or to -1."""
+def _compile(globs: dict[int, str]) -> Callable[[str], re.Match[str] | None] | None:
+    """A function that matches a text against all the globs, the last one first."""
     alternatives = []
     for index in sorted(globs, reverse=True):
         regex = _regex(globs[index], prefix=f"part_{index}_")
         if regex is not None:
             alternatives.append(f"(?P<rule_{index}>{regex})")
-    if not alternatives:
-        return None
-    fullmatch = re.compile("|".join(alternatives), re.DOTALL).fullmatch
+    return re.compile("|".join(alternatives), re.DOTALL).fullmatch if alternatives else None
 
-    def find(text: str) -> int:
-        match = fullmatch(text)
-        if match is None:
-            return -1
-        # A rule's group closes after the groups within it, so it is the last of them all.
-        return int((match.lastgroup or "").removeprefix("rule_"))
 
-    return find
+def _rule_index(match: re.Match[str]) -> int:
+    """Which of the globs matched: its group closes after those within it, as the last of all."""
+    return int((match.lastgroup or "").removeprefix("rule_"))
 
 
 # What a run of asterisks can mean.
@@ -377,14 +392,14 @@ def _join(tokens: Sequence[str], gaps: tuple[str, ...], groups: Iterator[str]) -
     if not gaps:
         return "".join(tokens)
     inner = () if gaps == (_IN_NAME,) else (_IN_NAME,)
-    starts = [at for at, token in enumerate(tokens) if token in gaps]
-    ends = [*starts[1:], len(tokens)]
-    joined = _join(tokens[: starts[0] if starts else len(tokens)], inner, groups)
-    for start, end in zip(starts, ends, strict=True):
-        part = _join(tokens[start + 1 : end], inner, groups)
+    bounds = [at for at, token in enumerate(tokens) if token in gaps]
+    bounds.append(len(tokens))
+    joined = _join(tokens[: bounds[0]], inner, groups)
+    for start, end in itertools.pairwise(bounds):
+        gap, part = tokens[start], _join(tokens[start + 1 : end], inner, groups)
         if end == len(tokens):
-            joined += tokens[start] + part
+            joined += gap + part
         else:
             group = next(groups)
-            joined += f"(?=(?P<{group}>{tokens[start]}?{part}))(?P={group})"
+            joined += f"(?=(?P<{group}>{gap}?{part}))(?P={group})"
     return joined

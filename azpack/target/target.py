@@ -47,6 +47,14 @@ class Target:
         """The newest manylinux platform that runs on the target."""
         return f"manylinux_{self.glibc.replace('.', '_')}_{ARCHITECTURE}"
 
+    def record(self) -> dict[str, str]:
+        """What of a target a lock depends on."""
+        return {
+            "functions": self.functions,
+            "python": self.full_version,
+            "platform": self.platform,
+        }
+
     def tags(self) -> tuple[Tag, ...]:
         """The wheel tags that the target runs, the best first (PEP 425, PEP 600).
 

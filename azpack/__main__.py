@@ -1,0 +1,5 @@
+"""`python -m azpack`."""
+
+from azpack.cli.main import run
+
+run()

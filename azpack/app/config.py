@@ -1,0 +1,165 @@
+"""The configuration: `[tool.azpack]` in pyproject.toml, azpack.toml, `AZPACK_*` variables."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from azpack.errors import FileError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+Value = str | bool | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A setting under its long name: what it takes, and what stands where nothing is said."""
+
+    name: str
+    kind: Literal["text", "flag", "list"]
+    choices: tuple[str, ...] = ()
+    option: bool = True
+
+
+SETTINGS = {
+    setting.name: setting
+    for setting in (
+        Setting(name="cache-dir", kind="text"),
+        Setting(name="checksum", kind="flag"),
+        Setting(name="color", kind="text", choices=("auto", "always", "never")),
+        Setting(name="exclude", kind="list"),
+        Setting(name="extra-index-url", kind="list"),
+        Setting(name="extras", kind="list", option=False),
+        Setting(name="find-links", kind="list"),
+        Setting(name="functions-version", kind="text"),
+        Setting(name="groups", kind="list", option=False),
+        Setting(name="index-strategy", kind="text", choices=("first-match", "best-match")),
+        Setting(name="index-url", kind="text"),
+        Setting(name="locked", kind="flag"),
+        Setting(name="mode", kind="text", choices=("auto", "local", "docker", "remote", "none")),
+        Setting(name="no-index", kind="flag"),
+        Setting(name="output", kind="text"),
+        Setting(name="plan", kind="text", choices=("flex", "consumption", "premium", "dedicated")),
+        Setting(name="python", kind="text"),
+        Setting(name="requirements", kind="list"),
+        Setting(name="resolver", kind="text", choices=("uv", "pip-tools")),
+    )
+}
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file; one that is not there is empty.
+
+    Raises:
+        UsageError: it is not TOML.
+        FileError: it can't be read.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise FileError("unreadable", f"{path.name} can't be read: {error.strerror}") from error
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        # TOML is UTF-8 without a mark; editors on Windows put one there all the same.
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(
+            "bad-toml", f"{path.name} is not valid TOML: {error}", context={"file": str(path)}
+        ) from None
+
+
+def load_settings(root: Path, environ: Mapping[str, str]) -> dict[str, Value]:
+    """The settings of the project's files, and over them those of the environment.
+
+    Paths in the files are relative to the project root, those in the environment to the working
+    folder.
+
+    Raises:
+        UsageError: an unknown key, a value of the wrong type, or settings in both files.
+    """
+    settings: dict[str, Value] = {}
+    tables = {
+        "azpack.toml": read_toml(root / "azpack.toml"),
+        "pyproject.toml [tool.azpack]": _tool_table(root),
+    }
+    if all(tables.values()):
+        raise UsageError(
+            "two-configurations",
+            "both azpack.toml and [tool.azpack] in pyproject.toml configure azpack",
+            hint="keep one of them",
+        )
+    for place, table in tables.items():
+        for name, value in table.items():
+            settings[name] = _checked(_known(name, place), value, f"{place}: {name}")
+    for name in ("output", "cache-dir"):
+        if isinstance(named := settings.get(name), str):
+            settings[name] = str(root / named)
+    for variable, text in environ.items():
+        name = variable.removeprefix("AZPACK_").lower().replace("_", "-")
+        if variable.startswith("AZPACK_") and text:
+            setting = _known(name, variable, listed=variable)
+            settings[name] = _from_text(setting, text, variable)
+    return settings
+
+
+def _tool_table(root: Path) -> dict[str, Any]:
+    tool = read_toml(root / "pyproject.toml").get("tool", {})
+    table = tool.get("azpack", {}) if isinstance(tool, dict) else {}
+    if not isinstance(table, dict):
+        raise UsageError("bad-setting", "pyproject.toml: tool.azpack is not a table")
+    return table
+
+
+def _known(name: str, place: str, *, listed: str = "") -> Setting:
+    if name in SETTINGS:
+        return SETTINGS[name]
+    import difflib
+
+    near = difflib.get_close_matches(name, SETTINGS, n=1)
+    if near and listed:
+        near = [f"AZPACK_{near[0].upper().replace('-', '_')}"]
+    raise UsageError(
+        "unknown-setting",
+        f"{listed} is no setting of azpack" if listed else f"{place} has an unknown key: {name}",
+        hint=f"perhaps you meant {near[0]}" if near else f"there are {', '.join(SETTINGS)}",
+        context={"key": name},
+    )
+
+
+def _checked(setting: Setting, value: object, place: str) -> Value:
+    if setting.kind == "flag" and isinstance(value, bool):
+        return value
+    if setting.kind == "list" and isinstance(value, list):
+        if all(isinstance(item, str) for item in value):
+            return tuple(value)
+    elif setting.kind == "text" and isinstance(value, str):
+        if not setting.choices or value in setting.choices:
+            return value
+        raise UsageError(
+            "bad-setting",
+            f"{place} is {value!r}",
+            hint=f"it is one of {', '.join(setting.choices)}",
+        )
+    wanted = {"flag": "true or false", "list": "a list of strings", "text": "a string"}
+    raise UsageError("bad-setting", f"{place} must be {wanted[setting.kind]}")
+
+
+def _from_text(setting: Setting, text: str, variable: str) -> Value:
+    if setting.kind == "list":
+        return tuple(text.split())
+    if setting.kind == "flag":
+        truth = {"1": True, "true": True, "yes": True, "on": True}
+        truth |= {"0": False, "false": False, "no": False, "off": False}
+        if text.lower() not in truth:
+            raise UsageError("bad-setting", f"{variable} is {text!r}", hint="it is 1 or 0")
+        return truth[text.lower()]
+    return _checked(setting, text, variable)

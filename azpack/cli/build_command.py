@@ -1,0 +1,138 @@
+"""`azpack build`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from azpack.app.config import load_settings
+from azpack.app.project import find_project
+from azpack.cli.console import Outcome, counted, format_size
+from azpack.errors import UsageError
+from azpack.options import Options
+from azpack.package.manifest import target_table
+from azpack.pipeline import build, find_output
+
+if TYPE_CHECKING:
+    from azpack.app.project import Project
+    from azpack.cli.main import Invocation
+    from azpack.pipeline import Result
+
+_STANDARD_OUTPUT = Path("-")
+
+
+def run(invocation: Invocation) -> Outcome | None:
+    """Build, or with `--dry-run` say what would be built."""
+    project = find_project(invocation.project)
+    settings = {**load_settings(project.root, os.environ), **invocation.given()}
+    refuse_unbuilt(settings)
+    options = Options.from_settings(settings)
+    if invocation.arguments.dry_run:
+        from azpack.cli.dry_run import show_plan
+
+        return show_plan(project, options, invocation.console)
+    if options.output == _STANDARD_OUTPUT:
+        return _to_standard_output(project, options, invocation)
+    output = find_output(project, options)
+    result = build(
+        project, options, output=output, environ=os.environ, progress=invocation.console.progress()
+    )
+    lines = [str(result.package.path)] if invocation.console.quiet else _lines(result, invocation)
+    return Outcome(data=_data(result), lines=lines, findings=result.findings)
+
+
+def refuse_unbuilt(settings: dict[str, Any]) -> None:
+    """Say so where a choice of the contract is not there yet."""
+    if settings.get("resolver", "uv") != "uv":
+        raise UsageError(
+            "not-there-yet", "the resolver pip-tools is not there yet", hint="use uv, the default"
+        )
+
+
+def _to_standard_output(
+    project: Project, options: Options, invocation: Invocation
+) -> Outcome | None:
+    if invocation.console.as_json:
+        raise UsageError(
+            "two-results", "--json and --output - would both write to standard output",
+            hint="name a file for the zip",
+        )  # fmt: skip
+    if sys.stdout.isatty():
+        raise UsageError(
+            "zip-to-terminal", "a zip is not for a terminal",
+            hint="send standard output to a file or a program, or name a file with --output",
+        )  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="azpack-") as folder:
+        result = build(
+            project,
+            options,
+            output=Path(folder) / f"{project.name}.zip",
+            environ=os.environ,
+            progress=invocation.console.progress(),
+            companions=False,
+        )
+        with open(result.package.path, "rb") as package:
+            shutil.copyfileobj(package, sys.stdout.buffer)
+    return Outcome(data={}, lines=(), findings=result.findings)
+
+
+def _data(result: Result) -> dict[str, Any]:
+    package = result.package
+    return {
+        "package": {
+            "path": str(package.path),
+            "content_digest": package.content_digest,
+            "sha256": package.sha256,
+            "size": package.size,
+            "uncompressed_size": package.uncompressed_size,
+            "entries": package.entries,
+        },
+        "manifest": str(result.manifest),
+        "mode": result.mode,
+        "mode_reason": result.mode_reason,
+        "target": target_table(result.target),
+        "distributions": [asdict(distribution) for distribution in result.distributions],
+        "files": {"included": len(result.files.included), "ignored": len(result.files.ignored)},
+        "findings": [],
+        "timings": {stage: round(seconds, 4) for stage, seconds in result.timings.items()},
+    }
+
+
+def _lines(result: Result, invocation: Invocation) -> list[str]:
+    package, target = result.package, result.target
+    seconds = sum(result.timings.values())
+    head = invocation.console.paint("built", "green", sys.stdout)
+    contents = [counted(len(package.files), "file")]
+    if result.mode == "local":
+        contents.append(counted(len(result.distributions), "distribution"))
+    packed = f"{format_size(package.size)}, {format_size(package.uncompressed_size)} unpacked"
+    lines = [
+        f"{head} {shown_path(package.path)} in {seconds:.2f} s",
+        f"  size      {packed}, {counted(package.entries, 'entry', 'entries')}",
+        f"  contents  {' and '.join(contents)}",
+        (
+            f"  target    Functions {target.functions}, Python {target.python} "
+            f"({target.reason}), glibc {target.glibc}"
+        ),
+        f"  digest    {package.content_digest}",
+    ]
+    if package.sha256:
+        lines.append(f"  sha256    {package.sha256}")
+    if result.manifest is not None:
+        lines.append(f"  manifest  {shown_path(result.manifest)}")
+    first, *rest = result.publish.split(" --")
+    lines.append(f"  publish   {first}" + (" \\" if rest else ""))
+    if rest:
+        lines.append("              " + " ".join(f"--{option}" for option in rest))
+    return lines
+
+
+def shown_path(path: Path) -> str:
+    """A path as short as it can be named from the working folder."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative

@@ -1,0 +1,40 @@
+"""`azpack cache`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from azpack.cli.console import Outcome, format_size
+from azpack.store import Store, default_cache_folder
+
+if TYPE_CHECKING:
+    from azpack.cli.main import Invocation
+
+_UNUSED_DAYS = 30
+
+
+def run(invocation: Invocation) -> Outcome:
+    """Say what the store takes, or make it smaller."""
+    named = invocation.given().get("cache-dir")
+    store = Store(Path(str(named)) if named else default_cache_folder())
+    action = invocation.arguments.action
+    if action == "info":
+        sections = store.sections()
+        lines = [f"{store.folder}"]
+        lines += [
+            f"  {section.name:<9} {section.count:>6}  {format_size(section.size):>9}"
+            for section in sections
+        ]
+        total = sum(section.size for section in sections)
+        lines.append(f"  {'total':<9} {'':>6}  {format_size(total):>9}")
+        data = {
+            "folder": str(store.folder),
+            "size": total,
+            "sections": [asdict(section) for section in sections],
+        }
+        return Outcome(data=data, lines=lines)
+    freed = store.prune(unused_days=_UNUSED_DAYS) if action == "prune" else store.clear()
+    lines = [f"freed {format_size(freed)} in {store.folder}"]
+    return Outcome(data={"folder": str(store.folder), "freed": freed}, lines=lines)

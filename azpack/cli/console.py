@@ -1,0 +1,174 @@
+"""What the user sees: the result on standard output, all else on standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from azpack.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import TextIO
+
+    from azpack.errors import AzpackError
+    from azpack.findings import Finding
+
+_CODES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a command came to: `data` for `--json`, `lines` for people."""
+
+    data: Mapping[str, Any]
+    lines: Sequence[str]
+    findings: Sequence[Finding] = field(default_factory=tuple)
+
+
+class Console:
+    """Writes outcomes, errors and warnings as the general options ask for."""
+
+    def __init__(
+        self, *, as_json: bool = False, quiet: bool = False, verbosity: int = 0, color: str = "auto"
+    ) -> None:
+        self.as_json = as_json
+        self.quiet = quiet
+        self.verbosity = verbosity
+        self._color = color
+
+    def paint(self, text: str, style: str, stream: TextIO | None = None) -> str:
+        """The text in a colour, where colours are wanted and can be seen."""
+        if not self._colored(stream or sys.stderr):
+            return text
+        return f"\x1b[{_CODES[style]}m{text}\x1b[0m"
+
+    def _colored(self, stream: TextIO) -> bool:
+        if self._color != "auto":
+            return self._color == "always"
+        return not os.environ.get("NO_COLOR") and stream.isatty()
+
+    def show(self, command: str, outcome: Outcome) -> None:
+        """Write the result of a command that succeeded."""
+        if not self.quiet:
+            for finding in outcome.findings:
+                self._finding(finding)
+        if self.as_json:
+            findings = [asdict(finding) for finding in outcome.findings]
+            data = {**outcome.data, "findings": findings} if findings else outcome.data
+            self._envelope(command, "ok", 0, data, [])
+        else:
+            text = "".join(f"{line}\n" for line in outcome.lines)
+            write_text(sys.stdout, text)
+
+    def fail(self, command: str, error: AzpackError) -> None:
+        """Write an error: the cause and the place, then what to do now."""
+        from azpack.deps.index import redact
+
+        label = self.paint("error:", "red")
+        write_text(sys.stderr, redact(f"{label} {error.message}\n"))
+        for line in error.hint.splitlines():
+            write_text(sys.stderr, redact(f"{self.paint('  hint:', 'cyan')} {line}\n"))
+        if self.as_json:
+            entry = {
+                "code": error.code,
+                "message": redact(error.message),
+                "hint": redact(error.hint),
+                "context": json.loads(redact(json.dumps(error.context, default=str))),
+            }
+            self._envelope(command, "error", error.exit_code, {}, [entry])
+
+    def _finding(self, finding: Finding) -> None:
+        style = "red" if finding.severity == "error" else "yellow"
+        label = self.paint(f"{finding.severity}:", style)
+        write_text(sys.stderr, f"{label} {finding.code}: {finding.message}\n")
+        if finding.hint:
+            write_text(sys.stderr, f"{self.paint('  hint:', 'cyan')} {finding.hint}\n")
+
+    def _envelope(
+        self,
+        command: str,
+        status: str,
+        exit_code: int,
+        data: Mapping[str, Any],
+        errors: Sequence[Mapping[str, Any]],
+    ) -> None:
+        envelope = {
+            "schema_version": 1,
+            "command": command,
+            "status": status,
+            "exit_code": exit_code,
+            "data": data,
+            "errors": errors,
+        }
+        write_text(sys.stdout, json.dumps(envelope, ensure_ascii=False) + "\n")
+
+    def progress(self) -> ConsoleProgress:
+        """What the stages report to."""
+        if self.quiet:
+            return ConsoleProgress(self, shown=False)
+        if sys.stderr.isatty() and not self.verbosity:
+            from azpack.cli.bar import BarProgress
+
+            return BarProgress(self)
+        return ConsoleProgress(self, shown=True)
+
+
+class ConsoleProgress(Progress):
+    """Plain lines on standard error."""
+
+    def __init__(self, console: Console, *, shown: bool) -> None:
+        self._console = console
+        self._shown = shown
+        self._stage = ""
+        self._started = 0.0
+
+    def start(self, stage: str, *, total: int = 0) -> None:  # noqa: ARG002  # a bar shows it
+        """Note the time; the line comes when the stage is over."""
+        self._stage, self._started = stage, time.perf_counter()
+
+    def finish(self) -> None:
+        """Write how long the stage took."""
+        if self._shown:
+            seconds = time.perf_counter() - self._started
+            write_text(sys.stderr, f"{self._stage} in {seconds:.1f} s\n")
+
+    def warn(self, message: str) -> None:
+        """Write a warning."""
+        if not self._console.quiet:
+            write_text(sys.stderr, f"{self._console.paint('warning:', 'yellow')} {message}\n")
+
+    def log(self, message: str) -> None:
+        """Write a detail, under -v."""
+        if self._console.verbosity:
+            from azpack.deps.index import redact
+
+            write_text(sys.stderr, f"{self._console.paint(redact(message), 'dim')}\n")
+
+
+def write_text(stream: TextIO, text: str) -> None:
+    """Write text whatever the stream's encoding: what it can't show is escaped."""
+    try:
+        stream.write(text)
+    except UnicodeEncodeError:
+        encoding = stream.encoding or "ascii"
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def format_size(size: int) -> str:
+    """A number of bytes as people read it, in powers of 1000."""
+    value = float(size)
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: 1 file, 2 files."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

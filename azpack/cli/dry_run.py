@@ -1,0 +1,61 @@
+"""`azpack build --dry-run`: the plan, with its reasons."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from azpack.cli.console import Outcome, counted
+from azpack.package.manifest import target_table
+from azpack.pipeline import plan
+
+if TYPE_CHECKING:
+    from azpack.app.project import Project
+    from azpack.cli.console import Console
+    from azpack.options import Options
+
+
+def show_plan(project: Project, options: Options, console: Console) -> Outcome:
+    """Say what would be packed, and why; nothing is written."""
+    planned = plan(project, options, environ=os.environ, progress=console.progress())
+    target = planned.target
+    rows = [
+        {
+            "name": entry.name,
+            "version": entry.version,
+            "filename": entry.filename or entry.url,
+            "index": index,
+            "kind": entry.kind,
+            "reason": entry.reason,
+        }
+        for entry, index in planned.distributions
+    ]
+    lines = [
+        f"would build {planned.output}",
+        f"  mode      {planned.mode}: {planned.mode_reason}",
+        (
+            f"  target    Functions {target.functions}, Python {target.python} "
+            f"({target.reason}), glibc {target.glibc}"
+        ),
+        (
+            f"  contents  {counted(len(planned.files.included), 'file')} and "
+            f"{counted(len(rows), 'distribution')}"
+        ),
+    ]
+    for row in rows:
+        lines.append(f"  {row['name']} {row['version']}".rstrip())
+        lines.append(f"    {row['filename']}")
+        origin = f" from {row['index']}" if row["index"] else ""
+        lines.append(f"    {row['kind']}{origin}: {row['reason']}")
+    data = {
+        "output": str(planned.output),
+        "mode": planned.mode,
+        "mode_reason": planned.mode_reason,
+        "target": target_table(target),
+        "files": {
+            "included": len(planned.files.included),
+            "ignored": len(planned.files.ignored),
+        },
+        "distributions": rows,
+    }
+    return Outcome(data=data, lines=lines)

@@ -1,0 +1,54 @@
+"""`azpack files`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from azpack.app.collect import collect_files
+from azpack.app.config import load_settings
+from azpack.app.project import find_project
+from azpack.cli.console import Outcome
+from azpack.options import Options
+from azpack.package.manifest import companions_of
+from azpack.pipeline import find_output
+
+if TYPE_CHECKING:
+    from azpack.app.ignore import Rule
+    from azpack.cli.main import Invocation
+
+
+def run(invocation: Invocation) -> Outcome:
+    """List what would be packed, or what would not."""
+    project = find_project(invocation.project)
+    settings = {**load_settings(project.root, os.environ), **invocation.given()}
+    options = Options.from_settings(settings)
+    output = find_output(project, options)
+    beside = companions_of(output)
+    files = collect_files(
+        project.root,
+        excludes=options.exclude,
+        outputs=(output, beside.manifest, beside.settings, beside.checksum),
+        keep_python_packages=options.mode == "none",
+    )
+    rules: dict[str, Rule | None]
+    if invocation.arguments.ignored:
+        rules = {ignored.path: ignored.rule for ignored in files.ignored}
+    else:
+        rules = {path: files.kept_by.get(path) for path in files.included}
+    if invocation.arguments.explain:
+        lines = [f"{path}\t{_explained(rule)}" for path, rule in rules.items()]
+    else:
+        lines = list(rules)
+    data = {
+        "included": list(files.included),
+        "ignored": [
+            {"path": entry.path, "rule": entry.rule.pattern, "source": entry.rule.source}
+            for entry in files.ignored
+        ],
+    }
+    return Outcome(data=data, lines=lines)
+
+
+def _explained(rule: Rule | None) -> str:
+    return "no rule" if rule is None else f"{rule.source}\t{rule.pattern}"

@@ -1,0 +1,133 @@
+"""Entry point: arguments in, one outcome or one error out, and the exit code of the contract."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from azpack.cli.console import Console
+from azpack.cli.parser import make_parser
+from azpack.errors import AzpackError, FileError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+    from types import FrameType
+
+    from azpack.app.config import Value
+
+_INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """One call of azpack: its arguments, and where it writes to."""
+
+    arguments: argparse.Namespace
+    console: Console
+
+    @property
+    def project(self) -> Path | None:
+        """The folder that was named, if one was."""
+        named = self.arguments.project
+        return Path(named) if named is not None else None
+
+    def given(self) -> dict[str, Value]:
+        """The settings that the command line names."""
+        from azpack.app.config import SETTINGS
+
+        return {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in vars(self.arguments).items()
+            if name in SETTINGS
+        }
+
+
+def run() -> NoReturn:
+    """Run azpack and end the process.
+
+    It ends without waiting for threads: one that hangs on a dead connection must not keep a user
+    who interrupted, or who has an error to read.
+    """
+    code = main(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # the reader has gone
+            code = code or FileError.exit_code
+    os._exit(code)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command line `argv` and return the exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    # Before the arguments are understood these two decide how to say that they are not.
+    console = Console(as_json="--json" in argv, verbosity=_verbosity(argv))
+    command = next((word for word in argv if not word.startswith("-")), "")
+    try:
+        arguments = make_parser().parse_args(argv)
+        console = Console(
+            as_json=arguments.json,
+            quiet=arguments.quiet,
+            verbosity=arguments.verbose,
+            color=getattr(arguments, "color", "auto"),
+        )
+        module = import_module(f"azpack.cli.{arguments.command}_command")
+        outcome = module.run(Invocation(arguments=arguments, console=console))
+        if outcome is not None:
+            console.show(command, outcome)
+    except SystemExit as exit_:  # --help and --version
+        return int(exit_.code or 0)
+    except KeyboardInterrupt:
+        console.fail(command, _InterruptedError("interrupted", "interrupted"))
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Nobody reads the rest, and Python must not complain at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FileError.exit_code
+    except Exception as error:  # the last line of defence: every fault has its exit code
+        if console.verbosity >= 2:
+            import traceback
+
+            traceback.print_exc()
+        known = _as_azpack_error(error)
+        console.fail(command, known)
+        return known.exit_code
+    return 0
+
+
+class _InterruptedError(AzpackError):
+    exit_code = _INTERRUPTED
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _verbosity(argv: Sequence[str]) -> int:
+    return max((word.count("v") for word in argv if word in ("-v", "-vv")), default=0)
+
+
+def _as_azpack_error(error: Exception) -> AzpackError:
+    if isinstance(error, AzpackError):
+        return error
+    if isinstance(error, OSError):
+        import errno
+
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        where = f"{error.filename}: " if error.filename else ""
+        return FileError(
+            "disk-full" if full else "file-error",
+            f"{where}{error.strerror or error}",
+            hint="make room, or put the cache elsewhere with --cache-dir" if full else "",
+        )
+    return AzpackError(
+        "fault",
+        f"azpack itself has a fault: {type(error).__name__}: {error}",
+        hint="run it again with -vv and report what it prints",
+    )

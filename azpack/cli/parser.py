@@ -1,0 +1,185 @@
+"""The parser: which commands and options there are. It imports nothing heavy."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import Any, NoReturn
+
+from azpack import __version__
+from azpack.app.config import SETTINGS
+from azpack.errors import UsageError
+
+_TARGET = ("python", "functions-version", "plan")
+_RESOLVING = (
+    "requirements",
+    "index-url",
+    "extra-index-url",
+    "find-links",
+    "no-index",
+    "index-strategy",
+    "resolver",
+    "locked",
+)
+_HELP = {
+    "cache-dir": "where wheels are kept between builds",
+    "checksum": "also make the zip's SHA-256, which takes longer than the rest",
+    "color": "auto, always or never",
+    "exclude": "an ignore pattern, after those of .funcignore; may be repeated",
+    "extra-index-url": "an index that is asked before the main one; may be repeated",
+    "find-links": "a folder or page with distributions; may be repeated",
+    "functions-version": "the Functions runtime (default: 4)",
+    "index-strategy": "first-match: a name is taken from the first index that has it (default); "
+    "best-match: the best version of all indexes, as pip does",
+    "index-url": "the main index (default: PyPI)",
+    "locked": "fail if pylock.toml is missing or does not answer the requirements",
+    "mode": "auto or local: with dependencies for the target; none: with the project's own "
+    ".python_packages as it is (default: auto)",
+    "no-index": "ask no index, only --find-links",
+    "output": "the zip; - for standard output (default: dist/NAME.zip in the project)",
+    "plan": "flex, consumption, premium or dedicated (default: flex)",
+    "python": "the app's Python, as 3.12 (default: .python-version, runtime.txt, or this one)",
+    "requirements": "where the dependencies are listed; may be repeated (default: pylock.toml, "
+    "else requirements.txt, uv.lock or pyproject.toml)",
+    "resolver": "uv",
+}
+_METAVARS = {
+    "cache-dir": "FOLDER",
+    "color": "WHEN",
+    "exclude": "PATTERN",
+    "extra-index-url": "URL",
+    "find-links": "PATH",
+    "functions-version": "N",
+    "index-strategy": "STRATEGY",
+    "index-url": "URL",
+    "mode": "MODE",
+    "output": "FILE",
+    "plan": "PLAN",
+    "python": "X.Y",
+    "requirements": "FILE",
+    "resolver": "NAME",
+}
+_SHORT = {"output": "-o", "requirements": "-r"}
+# Of the contract, and not built yet: said by name rather than as an unknown option.
+_COMMANDS_TO_COME = ("check", "inspect", "diff", "verify")
+_OPTIONS_TO_COME = (
+    "--docker-image",
+    "--docker-platform",
+    "--docker-network",
+    "--docker-before",
+    "--compile",
+    "--slim",
+    "--sbom",
+    "--no-check",
+)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are azpack's own."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(allow_abbrev=False, add_help=False, **settings)
+        self.add_argument("-h", "--help", action="help", help="show this and stop")
+
+    def error(self, message: str) -> NoReturn:
+        """Raise a UsageError instead of exiting."""
+        for word in re.findall(r"[\w-]+", message):
+            if word in _COMMANDS_TO_COME or word in _OPTIONS_TO_COME:
+                raise UsageError(
+                    "not-there-yet", f"{word} is not there yet", hint=f"see '{self.prog} --help'"
+                )
+        raise UsageError("usage", message, hint=f"see '{self.prog} --help'")
+
+
+def make_parser() -> Parser:
+    """The parser of the whole command line; values not given are absent from its result."""
+    parser = Parser(prog="azpack", description="Package Python apps for Azure Functions.")
+    parser.add_argument(
+        "--version", action="version", version=f"azpack {__version__}", help="show the version"
+    )
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", title="commands", parser_class=Parser
+    )
+
+    build = _command(commands, "build", "make the zip of an app, with its dependencies")
+    _project(build)
+    _settings(build, "output", "mode", "exclude", "checksum")
+    build.add_argument(
+        "--dry-run", action="store_true", help="show the plan and its reasons; write nothing"
+    )
+    _settings(build, *_TARGET, *_RESOLVING)
+
+    lock = _command(commands, "lock", "resolve for the target and write pylock.toml")
+    _project(lock)
+    lock.add_argument("--upgrade", action="store_true", help="take the newest versions of all")
+    lock.add_argument(
+        "--upgrade-package",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="take the newest version of this one; may be repeated",
+    )
+    lock.add_argument(
+        "--requirements-txt",
+        metavar="FILE",
+        help="also write the pins, with hashes, as pip reads them",
+    )
+    _settings(lock, *_TARGET, *_RESOLVING)
+
+    files = _command(commands, "files", "list the files that would be packed")
+    _project(files)
+    files.add_argument("--ignored", action="store_true", help="list what would not be packed")
+    files.add_argument(
+        "--explain", action="store_true", help="with the file and line of the rule that decided"
+    )
+    _settings(files, "exclude", "output", "mode")
+
+    cache = _command(commands, "cache", "look at the wheel store, or clear it")
+    cache.add_argument(
+        "action",
+        choices=("info", "prune", "clear"),
+        help="info: what it takes; prune: remove what 30 days of builds did not use; "
+        "clear: remove everything",
+    )
+
+    _command(commands, "runtimes", "show the table of runtimes")
+    return parser
+
+
+def _command(commands: argparse._SubParsersAction[Parser], name: str, summary: str) -> Parser:
+    parser = commands.add_parser(
+        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
+    )
+    general = parser.add_argument_group("general options")
+    general.add_argument("--json", action="store_true", help="print one JSON object")
+    general.add_argument("-q", "--quiet", action="store_true", help="no progress, no warnings")
+    general.add_argument(
+        "-v", "--verbose", action="count", default=0, help="say more; twice: debug"
+    )
+    _settings(general, "color", "cache-dir")
+    return parser
+
+
+def _project(parser: Parser) -> None:
+    parser.add_argument(
+        "project",
+        nargs="?",
+        metavar="PROJECT",
+        help="the folder that holds host.json (default: this folder, or its nearest parent)",
+    )
+
+
+def _settings(parser: argparse._ActionsContainer, *names: str) -> None:
+    for name in names:
+        setting = SETTINGS[name]
+        flags = [f"--{name}"]
+        if name in _SHORT:
+            flags.insert(0, _SHORT[name])
+        kind: dict[str, Any] = {"metavar": _METAVARS.get(name)}
+        if setting.kind == "flag":
+            kind = {"action": "store_true"}
+        elif setting.kind == "list":
+            kind["action"] = "append"
+        if setting.choices:
+            kind["choices"] = setting.choices
+        parser.add_argument(*flags, dest=name, default=argparse.SUPPRESS, help=_HELP[name], **kind)

@@ -1,0 +1,327 @@
+"""Builds sdists and source folders to wheels on this machine (PEP 517, in isolation).
+
+The build requirements are installed by uv, which sees the indexes and their credentials; the
+build backend is a distribution's own code and sees neither.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from azpack.deps.build_hints import find_hint
+from azpack.errors import AzpackError, UnreachableError, WheelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from build import BuildBackendException, ProjectBuilder
+
+    from azpack.target.target import Target
+
+_EPOCH = "315532800"  # 1980-01-01, the first time that a zip can hold
+_READ_LINES = 500  # for the cause, which a compiler's or a backend's own report may bury
+_KEPT_LINES = 30
+_SHOWN_LINES = 15
+_OTHER_PYTHON = r"PYTHON(HOME|PATH|EXECUTABLE|STARTUP)\Z|VIRTUAL_ENV\Z|__PYVENV_LAUNCHER__\Z"
+_MISLEADING = re.compile(_OTHER_PYTHON)
+# Index URLs hold credentials; the repository that azpack is run from is not the one to be built.
+_WITHHELD = re.compile(
+    r"(UV|PIP|AZPACK)_|GIT_(DIR|WORK_TREE|INDEX_FILE|PREFIX|OBJECT_DIRECTORY|COMMON_DIR)\Z|"
+    + _OTHER_PYTHON
+)
+# Where version managers keep interpreters, under the home folder. Their shims are not asked: one
+# that is not set up for a version fails, and uv stops at it.
+_INSTALLED = (".pyenv/versions", ".asdf/installs/python", ".local/share/mise/installs/python")
+_UNREACHABLE = re.compile(
+    r"error sending request|failed to fetch|request failed after|connection refused|dns error"
+    r"|timed out|401 unauthorized|403 forbidden",
+    re.IGNORECASE,
+)
+
+
+def find_interpreter(python: str, environment: Mapping[str, str]) -> Path | None:
+    """An interpreter of that version ("3.12") on this machine, or None.
+
+    This one where it fits, else what uv finds: its own, those on PATH, and of pyenv, asdf and
+    mise. Nothing is downloaded.
+    """
+    import subprocess
+    import sysconfig
+
+    if (
+        python == "{}.{}".format(*sys.version_info)
+        and sys.implementation.name == "cpython"
+        and not sysconfig.get_config_var("Py_GIL_DISABLED")
+        and sys.executable
+    ):
+        return Path(sys.executable)
+    done = subprocess.run(
+        [
+            _uv(), "python", "find", f"cpython{python}+gil",
+            "--system", "--no-project", "--no-config", "--no-python-downloads",
+        ],
+        env={**_without(_MISLEADING, environment), "PATH": _search_path(python, environment)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    return Path(done.stdout.strip()) if done.returncode == 0 else None
+
+
+def _search_path(python: str, environment: Mapping[str, str]) -> str:
+    folders = [
+        folder
+        for folder in environment.get("PATH", "").split(os.pathsep)
+        if Path(folder).name != "shims"
+    ]
+    home = Path(environment.get("HOME") or Path.home())
+    roots = [home / path for path in _INSTALLED]
+    if "PYENV_ROOT" in environment:
+        roots.insert(0, Path(environment["PYENV_ROOT"]) / "versions")
+    for root in roots:
+        found = root.glob(f"{python}.*/bin")
+        folders += [str(folder) for folder in sorted(found, key=_patch_release, reverse=True)]
+    return os.pathsep.join(folders)
+
+
+def _patch_release(folder: Path) -> int:
+    digits = re.match(r"\d+\.\d+\.(\d+)", folder.parent.name)
+    return int(digits[1]) if digits else -1
+
+
+def build_on_host(
+    source: Path,
+    *,
+    target: Target,
+    environment: Mapping[str, str],
+    folder: Path,
+    log: Callable[[str], None],
+    checkout: Path | None = None,
+) -> Path:
+    """Build `source`, an sdist or a source folder, to a wheel in the empty `folder`.
+
+    It is built by an interpreter of the target's version, or by this one where there is none:
+    whether the wheel fits is for `azpack.deps.native.fitting_tag` to say. `environment` is the
+    whole one to run uv in, and holds the indexes. `checkout` is the folder that `source` needs
+    around it (a repository), by default none. A source folder is not written to. The paths used
+    while building depend on `folder` alone: they end up in native code.
+
+    Raises:
+        WheelError: the source is broken, or the build failed; the message has the output's end.
+        UnreachableError: the index of the build requirements does not answer.
+        FileError: reading or writing failed.
+    """
+    import shutil
+
+    workplace = folder / "work"
+    workplace.mkdir()
+    try:
+        tree = _own_tree(source, checkout or source, workplace, log)
+        interpreter = find_interpreter(target.python, environment)
+        if interpreter is None:
+            interpreter = Path(sys.executable)
+            log(f"no Python {target.python} here: building {source.name} with {interpreter}")
+        build = _Build(source.name, target.python, interpreter, environment, workplace, log)
+        wheel = build.wheel(tree, workplace / "wheel")
+        return wheel.replace(folder / wheel.name)
+    finally:
+        shutil.rmtree(workplace, ignore_errors=True)
+
+
+def _own_tree(source: Path, root: Path, workplace: Path, log: Callable[[str], None]) -> Path:
+    from azpack.deps.source_tree import copy_tree, unpack_sdist
+
+    if source.is_dir():
+        copy_tree(root, workplace / "source", without=workplace.parent, log=log)
+        tree = workplace / "source" / source.resolve().relative_to(root.resolve())
+    else:
+        tree = unpack_sdist(source, workplace / "source")
+    if not (tree / "pyproject.toml").is_file() and not (tree / "setup.py").is_file():
+        raise WheelError(
+            "not-a-project",
+            f"{source.name} can't be built: it has neither pyproject.toml nor setup.py",
+            hint="check the path, or the subdirectory, that the requirement names",
+            context={"source": source.name},
+        )
+    return tree
+
+
+class _Build:
+    """One build, and the isolated environment it runs in, as `build.env.IsolatedEnv` asks."""
+
+    def __init__(
+        self,
+        name: str,
+        python: str,
+        interpreter: Path,
+        environment: Mapping[str, str],
+        workplace: Path,
+        log: Callable[[str], None],
+    ) -> None:
+        self._name = name
+        self._python = python
+        self._interpreter = interpreter
+        self._uv_environment = _without(_MISLEADING, environment)
+        self._hook_environment = {
+            "SOURCE_DATE_EPOCH": _EPOCH,
+            **_without(_WITHHELD, environment),
+            "PYTHONHASHSEED": "0",
+            "PYTHONNOUSERSITE": "1",
+            # The cache may lie in a repository of the user's.
+            "GIT_CEILING_DIRECTORIES": str(workplace),
+        }
+        self._workplace = workplace
+        self._venv = workplace / "venv"
+        self._log = log
+        self._output: deque[str] = deque(maxlen=_READ_LINES)
+
+    @property
+    def python_executable(self) -> str:
+        return str(self._venv / "bin" / "python")
+
+    def make_extra_environ(self) -> Mapping[str, str]:
+        path = self._hook_environment.get("PATH", os.defpath)
+        return {"PATH": f"{self._venv / 'bin'}{os.pathsep}{path}"}
+
+    def wheel(self, tree: Path, output: Path) -> Path:
+        from build import BuildBackendException
+
+        builder = self._builder(tree)
+        self._uv("venv", "--no-project", "--python", str(self._interpreter), str(self._venv))
+        self._install(builder.build_system_requires)
+        try:
+            self._install(builder.get_requires_for_build("wheel"))
+            wheel = Path(builder.build("wheel", output))
+        except BuildBackendException as error:
+            raise self._backend_failure(error) from error
+        if wheel.parent != output or wheel.suffix != ".whl" or not wheel.is_file():
+            raise self._failure(f"its build backend made no wheel, but names {wheel.name!r}")
+        return wheel
+
+    def _builder(self, tree: Path) -> ProjectBuilder:
+        import warnings
+
+        from build import BuildException, ProjectBuilder, TypoWarning
+        from pyproject_hooks import BuildBackendWarning
+
+        # For good, since catch_warnings is not for threads. What is wrong fails later on.
+        for category in (BuildBackendWarning, TypoWarning):
+            warnings.filterwarnings("ignore", category=category)
+        try:
+            return ProjectBuilder.from_isolated_env(self, tree, runner=self._run_hook)
+        except (BuildException, ValueError, OSError) as error:
+            fault = str(error).replace(f"{tree}{os.sep}", "")
+            raise WheelError(
+                "bad-project",
+                f"{self._name} can't be built: {fault}",
+                hint="mend its pyproject.toml, or choose another version of it",
+                context={"source": self._name},
+            ) from error
+
+    def _install(self, requirements: Collection[str]) -> None:
+        if requirements:
+            self._uv("pip", "install", "--python", str(self._venv), "--", *sorted(requirements))
+
+    def _uv(self, *arguments: str) -> None:
+        code = self._run([_uv(), "--no-config", "--color", "never", *arguments],
+                         self._workplace, self._uv_environment)  # fmt: skip
+        if not code:
+            return
+        if _UNREACHABLE.search("\n".join(self._output)):
+            raise UnreachableError(
+                "index-unreachable",
+                f"the build requirements of {self._name} can't be had: an index does not answer, "
+                f"or refuses the credentials{self._shown()}",
+                hint="check --index-url, the network and the proxy, then build again",
+                context=self._context(),
+            )
+        raise WheelError(
+            "build-requirements",
+            f"the build environment of {self._name} can't be made{self._shown()}",
+            hint="its build requirements come from the same indexes as all else: one of them has "
+            "to have these, for the Python that builds",
+            context=self._context(),
+        )
+
+    def _run_hook(
+        self,
+        cmd: Sequence[str],
+        cwd: str | None = None,
+        extra_environ: Mapping[str, str] | None = None,
+    ) -> None:
+        import subprocess
+
+        environment = {**self._hook_environment, **(extra_environ or {})}
+        if code := self._run(cmd, Path(cwd or self._workplace), environment):
+            raise subprocess.CalledProcessError(code, cmd)
+
+    def _run(self, command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> int:
+        """Run a program with its output going to the log; only the end of it is kept."""
+        import subprocess
+
+        from azpack.deps.index import redact
+
+        self._output.clear()
+        with subprocess.Popen(
+            command, cwd=cwd, env=environment, umask=0o022, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, encoding="utf-8", errors="replace",
+        ) as process:  # fmt: skip
+            try:
+                for line in process.stdout or ():
+                    self._output.append(redact(line.rstrip()))
+                    self._log(self._output[-1])
+            except BaseException:
+                process.kill()
+                raise
+        return process.returncode
+
+    def _backend_failure(self, error: BuildBackendException) -> AzpackError:
+        import subprocess
+
+        from pyproject_hooks import BackendUnavailable
+
+        cause = error.exception
+        if isinstance(cause, subprocess.CalledProcessError):
+            if cause.returncode < 0:
+                return self._failure(f"its build was killed by signal {-cause.returncode}")
+            return self._failure(f"its build backend ended with exit code {cause.returncode}")
+        if isinstance(cause, BackendUnavailable):
+            self._output.extend(cause.traceback.splitlines())
+            return self._failure(f"its build backend {cause.backend_name!r} can't be imported")
+        return self._failure(f"its build backend does not answer as PEP 517 asks: {cause!r}")
+
+    def _failure(self, fault: str) -> WheelError:
+        return WheelError(
+            "build-failed",
+            f"{self._name} can't be built: {fault}{self._shown()}",
+            hint=find_hint("\n".join(self._output), self._python),
+            context=self._context(),
+        )
+
+    def _shown(self) -> str:
+        lines = [line for line in self._output if line][-_SHOWN_LINES:]
+        return "".join(f"\n  {line}" for line in lines)
+
+    def _context(self) -> dict[str, object]:
+        return {
+            "source": self._name,
+            "interpreter": str(self._interpreter),
+            "output": list(self._output)[-_KEPT_LINES:],
+        }
+
+
+def _without(pattern: re.Pattern[str], environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if not pattern.match(name)}
+
+
+def _uv() -> str:
+    from azpack.deps.uv import find_uv
+
+    return find_uv()

@@ -1,0 +1,217 @@
+"""Where distributions come from: indexes and folders, with their credentials.
+
+Settings are read as pip reads them: `PIP_*` environment variables, then pip.conf
+(pip.pypa.io, "Configuration"); what azpack's own options say stands before both.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from azpack.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+PYPI = "https://pypi.org/simple"
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s'\"]+(?=@)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexSettings:
+    """The indexes in use, their URLs with credentials: never print one, print `public(url)`.
+
+    `strategy` is "first-match" or "best-match"; `find_links` are folders, files or URLs;
+    `certificates` is the path of a bundle of trusted authorities, or None for the usual ones.
+    """
+
+    index_url: str = PYPI
+    extra_index_urls: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+    no_index: bool = False
+    strategy: str = "first-match"
+    certificates: str | None = None
+
+    def urls(self) -> tuple[str, ...]:
+        """All indexes, in the order in which a name is looked for."""
+        return () if self.no_index else (*self.extra_index_urls, self.index_url)
+
+    def index_of(self, url: str) -> str | None:
+        """The index that lists the file at `url`, without credentials, as far as one can tell.
+
+        A lock names files, not indexes. A file lies on its index's host, except on PyPI.
+        """
+        host = urlsplit(url).netloc.rpartition("@")[2]
+        path = urlsplit(url).path
+        if host == "files.pythonhosted.org":
+            host, path = "pypi.org", "/simple"
+        best: tuple[int, str] | None = None
+        for index in self.urls():
+            parts = urlsplit(index)
+            if parts.netloc.rpartition("@")[2] == host:
+                shared = len(os.path.commonpath([parts.path or "/", path or "/"]))
+                if best is None or shared > best[0]:
+                    best = shared, index
+        if best is not None:
+            return public(best[1])
+        indexes = self.urls()
+        return public(indexes[0]) if len(indexes) == 1 and url.startswith("http") else None
+
+    def credentials_for(self, url: str) -> tuple[str, str] | None:
+        """User and password for the file at `url`: those of an index on the same host."""
+        parts = urlsplit(url)
+        for index in (url, *self.urls(), *self.find_links):
+            other = urlsplit(index)
+            if other.username and (other.scheme, _host(other.netloc)) == (
+                parts.scheme,
+                _host(parts.netloc),
+            ):
+                user = unquote(other.username)
+                if other.password is None:
+                    return user, _keyring_password(public(index), user)
+                return user, unquote(other.password)
+        return None
+
+
+def _host(netloc: str) -> str:
+    return netloc.rpartition("@")[2].lower()
+
+
+@lru_cache
+def _keyring_password(service: str, user: str) -> str:
+    """Ask the `keyring` program, where it is installed; nothing is no password."""
+    import shutil
+    import subprocess
+
+    program = shutil.which("keyring")
+    if program is None:
+        return ""
+    done = subprocess.run(
+        [program, "get", service, user],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def public(url: str) -> str:
+    """The URL without its credentials."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def redact(text: str) -> str:
+    """A text that may hold URLs, with the credentials in them masked."""
+    return _CREDENTIALS.sub("****", text)
+
+
+def expand(text: str, environ: Mapping[str, str], *, place: str) -> str:
+    """Put the values of environment variables for each `${NAME}`.
+
+    Raises:
+        UsageError: a variable is not set; `place` says where its name stands.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in environ:
+            raise UsageError(
+                "variable-not-set",
+                f"{place} needs the environment variable {match[1]}, which is not set",
+                hint=f"set {match[1]}, or take ${{{match[1]}}} out",
+                context={"variable": match[1]},
+            )
+        return environ[match[1]]
+
+    return _VARIABLE.sub(value, text)
+
+
+def find_indexes(
+    environ: Mapping[str, str],
+    *,
+    index_url: str | None = None,
+    extra_index_urls: Sequence[str] = (),
+    find_links: Sequence[str] = (),
+    no_index: bool = False,
+    strategy: str = "first-match",
+) -> IndexSettings:
+    """Put together the indexes of the options, the environment and pip.conf.
+
+    Extra indexes and find-links add up, those of the options first; of the others the first
+    that is given counts.
+
+    Raises:
+        UsageError: a `${NAME}` without a value, or a pip.conf that can't be read.
+    """
+    pip = _pip_settings(environ)
+
+    def urls(values: Sequence[str], place: str) -> Iterator[str]:
+        return (expand(value, environ, place=place) for value in values)
+
+    extra = [*urls(extra_index_urls, "--extra-index-url"), *pip.get("extra-index-url", "").split()]
+    links = [*urls(find_links, "--find-links"), *pip.get("find-links", "").split()]
+    return IndexSettings(
+        index_url=next(urls([index_url], "--index-url")) if index_url
+        else pip.get("index-url", PYPI),
+        extra_index_urls=tuple(dict.fromkeys(extra)),
+        find_links=tuple(dict.fromkeys(links)),
+        no_index=no_index or pip.get("no-index", "").lower() in ("1", "true", "yes", "on"),
+        strategy=strategy,
+        certificates=pip.get("cert") or environ.get("SSL_CERT_FILE"),
+    )  # fmt: skip
+
+
+def _pip_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    settings: dict[str, str] = {}
+    for path in _pip_configuration_files(environ):
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read(path, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError, OSError) as error:
+            raise UsageError(
+                "bad-pip-configuration",
+                f"{path} can't be read as pip's configuration: {str(error).splitlines()[0]}",
+                hint="mend it, or set PIP_CONFIG_FILE to another file",
+            ) from error
+        for section in ("global", "install"):
+            if parser.has_section(section):
+                settings.update(
+                    (name.replace("_", "-"), value) for name, value in parser.items(section)
+                )
+    for name, value in environ.items():
+        if name.startswith("PIP_") and value:
+            settings[name[4:].lower().replace("_", "-")] = value
+    return settings
+
+
+def _pip_configuration_files(environ: Mapping[str, str]) -> list[Path]:
+    """pip's configuration files in the order in which later ones override earlier ones."""
+    chosen = environ.get("PIP_CONFIG_FILE")
+    if chosen == os.devnull:
+        return []
+    home = Path.home()
+    if sys.platform == "win32":
+        shared = [Path(environ.get("ProgramData", "C:/ProgramData")) / "pip/pip.ini"]
+        user = [home / "pip/pip.ini", Path(environ.get("APPDATA", home)) / "pip/pip.ini"]
+        site = Path(sys.prefix) / "pip.ini"
+    else:
+        folders = environ.get("XDG_CONFIG_DIRS") or "/etc/xdg"
+        shared = [Path(folder) / "pip/pip.conf" for folder in reversed(folders.split(":"))]
+        shared.append(Path("/etc/pip.conf"))
+        own = Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "pip/pip.conf"
+        user = [home / ".pip/pip.conf", own]
+        if sys.platform == "darwin":
+            user.insert(1, home / "Library/Application Support/pip/pip.conf")
+        site = Path(sys.prefix) / "pip.conf"
+    files = [*shared, *user, site]
+    if chosen:
+        files.append(Path(chosen))
+    return files

@@ -1,0 +1,316 @@
+"""The lock: exact distributions for one target, read from and written as pylock.toml (PEP 751)."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import unquote, urlsplit
+
+from azpack.deps.index import public
+from azpack.errors import ResolutionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from packaging.pylock import Package, PackageWheel, Pylock
+    from packaging.tags import Tag
+
+    from azpack.target.target import Target
+
+Kind = Literal["wheel", "sdist", "archive", "directory", "vcs"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedDistribution:
+    """The one file, folder or commit that a distribution is taken from.
+
+    `url` is where the file is (a `file:` URL for one on disk), the folder's absolute path, or the
+    repository's URL; `sha256` is of the file, and empty for folders and commits. `tag` is the
+    best of the wheel's tags, `reason` why this one was chosen.
+    """
+
+    name: str
+    version: str
+    kind: Kind
+    url: str
+    filename: str = ""
+    sha256: str = ""
+    size: int | None = None
+    tag: str = ""
+    reason: str = ""
+    commit: str = ""
+    subdirectory: str = ""
+
+    @property
+    def is_wheel(self) -> bool:
+        """Whether the file is a wheel, and not what one must be built from."""
+        return self.filename.endswith(".whl") or self.kind == "wheel"
+
+    @property
+    def is_path(self) -> bool:
+        """Whether it is a folder on this machine, whose content no hash fixes."""
+        return self.kind == "directory"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """Exact distributions for one target, sorted by name.
+
+    `requirements_digest` and `files` say what it was resolved from, if it was.
+    """
+
+    distributions: tuple[LockedDistribution, ...]
+    target: Mapping[str, str]
+    requirements_digest: str = ""
+    files: tuple[str, ...] = ()
+
+
+def read_lock(
+    table: Mapping[str, Any],
+    *,
+    folder: Path,
+    target: Target,
+    name: str,
+    allowed: Mapping[str, frozenset[str]] | None = None,
+    extras: Sequence[str] = (),
+    groups: Sequence[str] = (),
+) -> Lock:
+    """Choose from a lock's table what the target installs.
+
+    `folder` is where its relative paths start; `allowed` names the only hashes ("sha256:…") that
+    the requirements allow for a distribution.
+
+    Raises:
+        ResolutionError: the table is no lock, or not one for this target.
+    """
+    from packaging.pylock import Pylock, PylockValidationError
+
+    try:
+        pylock = Pylock.from_dict(table)
+    except PylockValidationError as error:
+        raise ResolutionError(
+            "bad-lock", f"{name} is not a valid lock: {error}", hint="make it anew: azpack lock"
+        ) from None
+    if pylock.requires_python and not pylock.requires_python.contains(target.full_version):
+        raise ResolutionError(
+            "lock-for-another-python",
+            f"{name} is for Python {pylock.requires_python}, the target is {target.full_version}",
+            hint="make it anew: azpack lock",
+        )
+    ranks = {tag: rank for rank, tag in enumerate(target.tags())}
+    chosen = [
+        _choose(package, folder, ranks, (allowed or {}).get(package.name))
+        for package in _wanted(pylock, target, extras, groups, name)
+    ]
+    return Lock(
+        distributions=tuple(sorted(chosen, key=lambda entry: entry.name)), target=target.record()
+    )
+
+
+def _wanted(
+    pylock: Pylock, target: Target, extras: Sequence[str], groups: Sequence[str], name: str
+) -> Iterator[Package]:
+    environment: dict[str, Any] = dict(target.marker_environment())
+    environment["extras"] = frozenset(extras)
+    environment["dependency_groups"] = frozenset((*(pylock.default_groups or ()), *groups))
+    seen: set[str] = set()
+    for package in pylock.packages:
+        if package.marker and not package.marker.evaluate(environment, context="lock_file"):
+            continue
+        if package.requires_python and not package.requires_python.contains(target.full_version):
+            raise ResolutionError(
+                "lock-for-another-python",
+                f"{name}: {package.name} needs Python {package.requires_python}, "
+                f"the target is {target.full_version}",
+                hint="make the lock anew: azpack lock",
+            )
+        if package.name in seen:
+            raise ResolutionError(
+                "bad-lock", f"{name} has two entries of {package.name} for this target"
+            )
+        seen.add(package.name)
+        yield package
+
+
+def _choose(
+    package: Package,
+    folder: Path,
+    ranks: Mapping[Tag, int],
+    allowed: frozenset[str] | None,
+) -> LockedDistribution:
+    version = str(package.version or "")
+    if package.directory is not None:
+        path = os.path.normpath(folder / package.directory.path)
+        return LockedDistribution(
+            name=package.name, version=version, kind="directory", url=path,
+            subdirectory=package.directory.subdirectory or "", reason="a folder",
+        )  # fmt: skip
+    if package.vcs is not None:
+        url = package.vcs.url or (folder / str(package.vcs.path)).as_uri()
+        return LockedDistribution(
+            name=package.name, version=version, kind="vcs", url=url,
+            commit=package.vcs.commit_id, subdirectory=package.vcs.subdirectory or "",
+            reason=f"commit {package.vcs.commit_id[:12]}",
+        )  # fmt: skip
+    if package.archive is not None:
+        url = package.archive.url or _file_url(folder, package.archive.path)
+        filename = unquote(urlsplit(url).path.rpartition("/")[2])
+        best = _best_tag(filename, ranks) if filename.endswith(".whl") else None
+        return LockedDistribution(
+            name=package.name, version=version, kind="archive", url=url, filename=filename,
+            sha256=package.archive.hashes.get("sha256", ""), size=package.archive.size,
+            subdirectory=package.archive.subdirectory or "",
+            reason="named by its URL", tag=str(best[1]) if best else "",
+        )  # fmt: skip
+    return _choose_file(package, folder, ranks, allowed)
+
+
+def _choose_file(
+    package: Package,
+    folder: Path,
+    ranks: Mapping[Tag, int],
+    allowed: frozenset[str] | None,
+) -> LockedDistribution:
+    """The wheel whose tag the target likes best, else the sdist, else what there is."""
+    version = str(package.version or "")
+    wheels = [wheel for wheel in package.wheels or () if _is_allowed(wheel.hashes, allowed)]
+    ranked = sorted(_ranked(wheels, ranks), key=lambda entry: entry[:3])
+    if ranked:
+        _, _, filename, tag, wheel = ranked[0]
+        others = len(wheels) - 1
+        return LockedDistribution(
+            name=package.name, version=version, kind="wheel", filename=filename,
+            url=wheel.url or _file_url(folder, wheel.path), size=wheel.size,
+            sha256=wheel.hashes.get("sha256", ""), tag=str(tag),
+            reason=f"the best tag of {others + 1} wheels" if others else "the only wheel",
+        )  # fmt: skip
+    sdist = package.sdist
+    if sdist is not None and _is_allowed(sdist.hashes, allowed):
+        url = sdist.url or _file_url(folder, sdist.path)
+        return LockedDistribution(
+            name=package.name, version=version, kind="sdist", url=url,
+            filename=sdist.name or unquote(urlsplit(url).path.rpartition("/")[2]),
+            sha256=sdist.hashes.get("sha256", ""), size=sdist.size,
+            reason="no wheel fits the target" if wheels else "there is no wheel",
+        )  # fmt: skip
+    return LockedDistribution(
+        name=package.name, version=version, kind="wheel", url="",
+        reason="the allowed hashes are of other files" if allowed else "no wheel fits the target",
+    )  # fmt: skip
+
+
+def _ranked(
+    wheels: Iterable[PackageWheel], ranks: Mapping[Tag, int]
+) -> Iterator[tuple[int, tuple[int, str], str, Tag, PackageWheel]]:
+    """The wheels that the target runs: the rank of the best tag, then the highest build tag."""
+    from packaging.utils import parse_wheel_filename
+
+    for wheel in wheels:
+        if best := _best_tag(wheel.filename, ranks):
+            build = parse_wheel_filename(wheel.filename)[2]
+            order = (-build[0], build[1]) if build else (0, "")
+            yield best[0], order, wheel.filename, best[1], wheel
+
+
+def _best_tag(filename: str, ranks: Mapping[Tag, int]) -> tuple[int, Tag] | None:
+    from packaging.utils import parse_wheel_filename
+
+    tags = parse_wheel_filename(filename)[3]
+    fitting = [(ranks[tag], tag) for tag in tags if tag in ranks]
+    return min(fitting, key=lambda entry: entry[0], default=None)
+
+
+def _is_allowed(hashes: Mapping[str, str], allowed: frozenset[str] | None) -> bool:
+    return not allowed or any(f"{kind}:{value}" in allowed for kind, value in hashes.items())
+
+
+def _file_url(folder: Path, path: str | None) -> str:
+    return (folder / str(path)).absolute().as_uri()
+
+
+def file_path(url: str) -> Path | None:
+    """The path that a `file:` URL stands for; None for another URL."""
+    from urllib.request import url2pathname
+
+    parts = urlsplit(url)
+    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
+
+
+def lock_text(lock: Lock, *, root: Path) -> str:
+    """The lock as the text of a pylock.toml at `root`: one file for each distribution."""
+    import tomli_w
+
+    packages = [_package_table(entry, root) for entry in lock.distributions]
+    version = str(lock.target["python"])
+    tables: dict[str, Any] = {
+        "lock-version": "1.0",
+        "created-by": "azpack",
+        "requires-python": f">={version},<{_next_minor(version)}",
+        "packages": packages,
+        "tool": {
+            "azpack": {
+                "requirements": list(lock.files),
+                "requirements-digest": lock.requirements_digest,
+                "target": dict(lock.target),
+            }
+        },
+    }
+    head = "# Made by 'azpack lock' for the target that is recorded at the end.\n"
+    # tomli_w writes an array of tables only where it has to; a lock is read by its diff.
+    return head + tomli_w.dumps(tables)
+
+
+def _next_minor(version: str) -> str:
+    major, minor = version.split(".")[:2]
+    return f"{major}.{int(minor) + 1}"
+
+
+def _package_table(entry: LockedDistribution, root: Path) -> dict[str, Any]:
+    table: dict[str, Any] = {"name": entry.name}
+    if entry.version:
+        table["version"] = entry.version
+    if entry.kind == "directory":
+        table["directory"] = {"path": os.path.relpath(entry.url, root)}
+        source = table["directory"]
+    elif entry.kind == "vcs":
+        source = {"type": "git", "url": public(entry.url), "commit-id": entry.commit}
+        table["vcs"] = source
+    else:
+        source = {"url": public(entry.url), "hashes": {"sha256": entry.sha256}}
+        if entry.size is not None:
+            source["size"] = entry.size
+        if entry.kind == "wheel":
+            table["wheels"] = [{"name": entry.filename, **source}]
+        elif entry.kind == "sdist":
+            table["sdist"] = {"name": entry.filename, **source}
+        else:
+            table["archive"] = source
+    if entry.subdirectory:
+        source["subdirectory"] = entry.subdirectory
+    return table
+
+
+def requirements_text(lock: Lock) -> str:
+    """The same pins, with hashes, in pip's format."""
+    lines = ["# Made by 'azpack lock': the pins of pylock.toml.", ""]
+    for entry in lock.distributions:
+        if entry.kind == "directory":
+            lines.append(entry.url)
+        elif entry.kind == "vcs":
+            suffix = f"#subdirectory={entry.subdirectory}" if entry.subdirectory else ""
+            lines.append(f"{entry.name} @ git+{public(entry.url)}@{entry.commit}{suffix}")
+        elif entry.kind == "archive":
+            lines.append(f"{entry.name} @ {public(entry.url)} \\")
+            lines.append(f"    --hash=sha256:{entry.sha256}")
+        else:
+            lines.append(f"{entry.name}=={entry.version} \\")
+            lines.append(f"    --hash=sha256:{entry.sha256}")
+    return "\n".join(lines) + "\n"
+
+
+def normalized(name: str) -> str:
+    """A distribution's name in the form that compares equal (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,0 +1,264 @@
+"""The resolver uv, run as a program: everything that is uv's own way is in this module.
+
+uv evaluates markers for the target rather than for the machine it runs on, and writes a lock
+in the form of PEP 751 (docs.astral.sh/uv, "uv pip compile" and "uv export").
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from azpack.app.config import read_toml
+from azpack.deps.index import redact
+from azpack.deps.lock import Lock, normalized, read_lock
+from azpack.errors import AzpackError, ResolutionError, UnreachableError, UsageError
+from azpack.target.target import ARCHITECTURE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from azpack.deps.index import IndexSettings
+    from azpack.deps.requirements import Requirements
+    from azpack.progress import Progress
+    from azpack.target.target import Target
+
+_OUR_CHOICE = re.compile(r"UV_(?!CACHE_DIR|HTTP_|NATIVE_TLS|SYSTEM_CERTS|OFFLINE|NO_CACHE)")
+_UNREACHABLE = (
+    "error sending request",
+    "failed to fetch",
+    "request failed after",
+    "connection refused",
+    "dns error",
+    "timed out",
+)
+_REFUSED = ("401 unauthorized", "403 forbidden", "lack of valid authentication credentials")
+_NAME = re.compile(r"\s*(?:-e\s+)?([A-Za-z0-9][A-Za-z0-9._-]*)")
+
+
+def find_uv() -> str:
+    """The path of the uv that azpack was installed with.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    try:
+        from uv import find_uv_bin
+
+        return find_uv_bin()
+    except (ImportError, FileNotFoundError):
+        if found := shutil.which("uv"):
+            return found
+    raise UsageError(
+        "no-uv", "uv, which resolves the requirements, is not installed", hint="pip install uv"
+    )
+
+
+def uv_environment(indexes: IndexSettings, environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment in which uv sees these indexes and no others.
+
+    Credentials go this way because a command line can be read by every user of the machine.
+    """
+    environment = {name: value for name, value in environ.items() if not _OUR_CHOICE.match(name)}
+    environment["UV_DEFAULT_INDEX"] = indexes.index_url
+    environment["UV_PYTHON_DOWNLOADS"] = "never"
+    if indexes.extra_index_urls:
+        environment["UV_INDEX"] = " ".join(indexes.extra_index_urls)
+    if indexes.find_links:
+        environment["UV_FIND_LINKS"] = ",".join(indexes.find_links)
+    if indexes.no_index:
+        environment["UV_NO_INDEX"] = "1"
+    if indexes.strategy == "best-match":
+        environment["UV_INDEX_STRATEGY"] = "unsafe-best-match"
+    if indexes.certificates:
+        environment["SSL_CERT_FILE"] = indexes.certificates
+    if shutil.which("keyring"):
+        environment["UV_KEYRING_PROVIDER"] = "subprocess"
+    return environment
+
+
+def resolve(
+    requirements: Requirements,
+    target: Target,
+    indexes: IndexSettings,
+    *,
+    root: Path,
+    environ: Mapping[str, str],
+    progress: Progress,
+    preferred: Path | None = None,
+    upgrade_packages: Sequence[str] = (),
+    only_binary: Sequence[str] = (),
+    locked: bool = False,
+) -> Lock:
+    """Resolve requirements for the target to exact distributions with hashes.
+
+    `preferred` is a lock whose versions are kept where they still fit, `upgrade_packages`
+    excepted. `only_binary` names distributions of which no sdist is taken. `locked` makes a
+    uv.lock that does not fit its pyproject.toml an error.
+
+    Raises:
+        ResolutionError: there is no answer; the message explains the conflict.
+        UnreachableError: an index does not answer, or refuses the credentials.
+    """
+    with tempfile.TemporaryDirectory(prefix="azpack-") as temporary:
+        folder = Path(temporary)
+        output = folder / "pylock.toml"
+        if preferred is not None and preferred.is_file():
+            shutil.copyfile(preferred, output)
+        if requirements.kind == "uv.lock":
+            command, given = _export(requirements, output, locked=locked)
+        else:
+            command, given = _compile(requirements, target, folder, output)
+            command += [word for name in upgrade_packages for word in ("--upgrade-package", name)]
+            command += [word for name in only_binary for word in ("--only-binary", name)]
+        progress.log("uv " + " ".join(command))
+        done = subprocess.run(
+            [find_uv(), *command, "--no-config", "--quiet", "--color", "never"],
+            cwd=root,
+            env=uv_environment(indexes, environ),
+            input=given,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+        if done.returncode:
+            raise _explain(done.stderr, requirements, target)
+        lock = read_lock(
+            read_toml(output),
+            folder=folder,
+            target=target,
+            name="the resolver's lock",
+            allowed=_allowed_hashes(requirements),
+            extras=requirements.extras,
+            groups=requirements.groups,
+        )
+    return Lock(
+        distributions=lock.distributions,
+        target=target.record(),
+        requirements_digest=requirements.digest,
+        files=requirements.files,
+    )
+
+
+def _compile(
+    requirements: Requirements, target: Target, folder: Path, output: Path
+) -> tuple[list[str], str]:
+    """The command that resolves, and what it reads from standard input."""
+    command = ["pip", "compile"]
+    lines = [requirement.text for requirement in requirements.requirements]
+    if requirements.kind == "pyproject":
+        command.append(requirements.files[0])
+        command += [word for extra in requirements.extras for word in ("--extra", extra)]
+        command += [word for group in requirements.groups for word in ("--group", group)]
+    else:
+        command.append("-")
+    if requirements.constraints:
+        constraints = folder / "constraints.txt"
+        text = "\n".join(constraint.text for constraint in requirements.constraints)
+        constraints.write_text(text, encoding="utf-8")
+        command += ["--constraints", str(constraints)]
+    if requirements.prereleases:
+        command += ["--prerelease", "allow"]
+    command += requirements.options
+    command += ["--python-version", target.full_version]
+    glibc = target.glibc.replace(".", "_")
+    command += ["--python-platform", f"{ARCHITECTURE}-manylinux_{glibc}"]
+    command += ["--format", "pylock.toml", "--no-header", "--no-annotate"]
+    return [*command, "--output-file", str(output)], "\n".join(lines) + "\n"
+
+
+def _export(requirements: Requirements, output: Path, *, locked: bool) -> tuple[list[str], str]:
+    project = os.path.dirname(requirements.files[0]) or "."
+    command = ["export", "--project", project, "--locked" if locked else "--frozen"]
+    command += ["--no-emit-project", "--no-dev", "--no-header"]
+    command += [word for extra in requirements.extras for word in ("--extra", extra)]
+    command += [word for group in requirements.groups for word in ("--group", group)]
+    return [*command, "--format", "pylock.toml", "--output-file", str(output)], ""
+
+
+def _allowed_hashes(requirements: Requirements) -> dict[str, frozenset[str]]:
+    allowed: dict[str, frozenset[str]] = {}
+    for requirement in (*requirements.requirements, *requirements.constraints):
+        if requirement.hashes and (name := _NAME.match(requirement.text)):
+            key = normalized(name[1])
+            allowed[key] = allowed.get(key, frozenset()) | frozenset(requirement.hashes)
+    return allowed
+
+
+def _explain(output: str, requirements: Requirements, target: Target) -> AzpackError:
+    """Make of what uv wrote one error that says what, where, and what to do now."""
+    explanation = redact(_plain(output))
+    known = explanation.lower()
+    context: dict[str, object] = {"explanation": explanation, "files": list(requirements.files)}
+    if any(sign in known for sign in _REFUSED):
+        return UnreachableError(
+            "index-refused",
+            f"an index refuses the credentials\n{explanation}",
+            hint="put user and password in netrc, keyring, or the index's URL as ${NAME}",
+            context=context,
+        )
+    if any(sign in known for sign in _UNREACHABLE):
+        return UnreachableError(
+            "index-unreachable",
+            f"an index does not answer\n{explanation}",
+            hint="check --index-url, the network and the proxy, then build again",
+            context=context,
+        )
+    if error := _bad_requirement(requirements):
+        return error
+    where = ", ".join(requirements.files)
+    return ResolutionError(
+        "no-solution",
+        f"{where} can't be resolved for Python {target.python} on {target.platform}\n{explanation}",
+        hint=_hint(explanation),
+        context=context,
+    )
+
+
+def _plain(output: str) -> str:
+    """uv's message without its frame: the causes, unfolded, each on a line of its own."""
+    lines = []
+    for line in output.splitlines():
+        text = re.sub(r"^\s*[×│├╰─▶]+\s?", "", line).rstrip()  # noqa: RUF001  # uv's frame
+        text = re.sub(r"^\s*cause: ", "", text)
+        if text and not text.startswith(("error: No solution found", "warning:")):
+            lines.append(text.removeprefix("error: "))
+    return "\n".join(f"  {line}" for line in lines)
+
+
+def _hint(explanation: str) -> str:
+    if "pywin32" in explanation or "pypiwin32" in explanation:
+        return "Azure runs Linux: add the marker  ; sys_platform == 'win32'  to that requirement"
+    if "not found in the package registry" in explanation:
+        return "check the spelling of the name, or name the index that has it: --extra-index-url"
+    if "Python" in explanation and "requires-python" in explanation.lower():
+        return "choose another version of the distribution, or another Python with --python"
+    return "loosen one of the requirements that contradict each other"
+
+
+def _bad_requirement(requirements: Requirements) -> UsageError | None:
+    """The line that no reader of requirements understands, if there is one."""
+    from packaging.requirements import InvalidRequirement
+    from packaging.requirements import Requirement as Parsed
+
+    for requirement in (*requirements.requirements, *requirements.constraints):
+        text = requirement.text
+        is_path = text.startswith(("-e ", ".", "/", "~")) or os.sep in text or "://" in text
+        if is_path or text.endswith((".whl", ".zip", ".gz")):
+            continue
+        try:
+            Parsed(text)
+        except InvalidRequirement as error:
+            return UsageError(
+                "bad-requirement",
+                f"{requirement.place}: {str(error).splitlines()[0]}: {text}",
+                hint="write it as NAME==VERSION, with a marker behind a semicolon if need be",
+            )
+    return None

@@ -1,0 +1,53 @@
+"""What the user asked for, once the command line, the environment and the files are merged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from azpack.app.config import SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from azpack.app.config import Value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The options of building and resolving, as docs/cli.md has them.
+
+    `output` is None for the default, and Path("-") for standard output.
+    """
+
+    output: Path | None = None
+    mode: str = "auto"
+    python: str | None = None
+    functions_version: str = "4"
+    plan: str = "flex"
+    requirements: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    index_url: str | None = None
+    extra_index_url: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+    no_index: bool = False
+    index_strategy: str = "first-match"
+    locked: bool = False
+    exclude: tuple[str, ...] = ()
+    checksum: bool = False
+    cache_dir: Path | None = None
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Value]) -> Options:
+        """Make options of settings by their long names; those of no use here are passed over."""
+        values: dict[str, Any] = {
+            name.replace("-", "_"): value
+            for name, value in settings.items()
+            if name in SETTINGS and name.replace("-", "_") in cls.__slots__
+        }
+        for name in ("output", "cache_dir"):
+            if name in values:
+                values[name] = Path(values[name]).expanduser()
+        return cls(**values)

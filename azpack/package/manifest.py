@@ -1,0 +1,110 @@
+"""The files beside the zip: what is in it and where that came from, and its app settings."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from azpack.atomic import replacing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from azpack.deps.wheel import Distribution
+    from azpack.package.assemble import Package
+    from azpack.target.plans import Publishing
+    from azpack.target.target import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Companions:
+    """Where the files beside a zip stand."""
+
+    manifest: Path
+    settings: Path
+    checksum: Path
+
+
+def companions_of(output: Path) -> Companions:
+    """The companions of the zip at `output`: NAME.manifest.json and so on."""
+    stem = output.name.removesuffix(".zip")
+    return Companions(
+        manifest=output.with_name(f"{stem}.manifest.json"),
+        settings=output.with_name(f"{stem}.settings.json"),
+        checksum=output.with_name(f"{stem}.zip.sha256"),
+    )
+
+
+def target_table(target: Target) -> dict[str, str]:
+    """The target as the JSON of the contract has it."""
+    return {
+        "functions": target.functions,
+        "python": target.python,
+        "platform": target.platform,
+        "glibc": target.glibc,
+        "plan": target.plan,
+    }
+
+
+def make_manifest(
+    package: Package,
+    *,
+    version: str,
+    mode: str,
+    mode_reason: str,
+    target: Target,
+    distributions: Sequence[Distribution],
+    publishing: Publishing,
+) -> dict[str, Any]:
+    """The manifest of a package as plain values; the same package gives the same manifest."""
+    return {
+        "schema_version": 1,
+        "created_by": f"azpack {version}",
+        "package": {
+            "name": package.path.name,
+            "content_digest": package.content_digest,
+            "sha256": package.sha256,
+            "size": package.size,
+            "uncompressed_size": package.uncompressed_size,
+            "entries": package.entries,
+        },
+        "mode": mode,
+        "mode_reason": mode_reason,
+        "target": target_table(target),
+        "app_settings": {"set": settings_table(publishing), "unset": list(publishing.unset)},
+        "publish": publishing.command,
+        "distributions": [asdict(distribution) for distribution in distributions],
+        "files": [{**asdict(file), "mode": f"{file.mode:o}"} for file in package.files],
+    }
+
+
+def settings_table(publishing: Publishing) -> list[dict[str, Any]]:
+    """App settings in the form that `az functionapp config appsettings set` reads."""
+    return [
+        {"name": name, "value": value, "slotSetting": False}
+        for name, value in publishing.settings.items()
+    ]
+
+
+def write_companions(companions: Companions, manifest: dict[str, Any], package: Package) -> None:
+    """Write the manifest, the settings and, where there is one, the checksum.
+
+    A checksum file that an earlier build left, and this one does not renew, is removed: it would
+    be of another zip.
+
+    Raises:
+        FileError: a file can't be written.
+    """
+    _write(companions.manifest, json.dumps(manifest, indent=2, ensure_ascii=False))
+    _write(companions.settings, json.dumps(manifest["app_settings"]["set"], indent=2))
+    if package.sha256 is not None:
+        _write(companions.checksum, f"{package.sha256}  {package.path.name}")
+    else:
+        companions.checksum.unlink(missing_ok=True)
+
+
+def _write(path: Path, text: str) -> None:
+    with replacing(path) as file:
+        file.write(f"{text}\n".encode())
