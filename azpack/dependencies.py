@@ -238,20 +238,18 @@ def _find_lock(
             distributions=(), target=request.target.record(),
             requirements_digest=requirements.digest, files=requirements.files,
         )  # fmt: skip
-    request.progress.start("resolve")
-    lock = resolve(
-        requirements,
-        request.target,
-        request.indexes(requirements),
-        root=request.root,
-        environ=request.environ,
-        progress=request.progress,
-        preferred=preferred,
-        upgrade_packages=upgrade_packages,
-        locked=locked,
-    )
-    request.progress.finish()
-    return lock
+    with request.progress.stage("resolve"):
+        return resolve(
+            requirements,
+            request.target,
+            request.indexes(requirements),
+            root=request.root,
+            environ=request.environ,
+            progress=request.progress,
+            preferred=preferred,
+            upgrade_packages=upgrade_packages,
+            locked=locked,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,7 +300,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def _obtain(request: Request, requirements: Requirements | None, lock: Lock) -> tuple[Wheel, ...]:
-    from azpack.deps.obtain import NoUsableWheels, Sources, obtain_wheels
+    from azpack.deps.obtain import NoUsableWheelError, Sources, obtain_wheels
 
     sources = Sources(
         store=request.store,
@@ -313,7 +311,7 @@ def _obtain(request: Request, requirements: Requirements | None, lock: Lock) -> 
     try:
         with request.clock.stage("wheels"):
             return obtain_wheels(lock, request.target, sources)
-    except NoUsableWheels as error:
+    except NoUsableWheelError as error:
         if requirements is not None and error.published:
             hint = _alternative(request, requirements, dict(error.published))
             error.hint = "\n".join(filter(None, [hint, error.hint]))

@@ -86,7 +86,7 @@ def collect_files(
         root=root,
         included=tuple(sorted(walk.included)),
         ignored=tuple(sorted(walk.ignored, key=lambda ignored: ignored.path)),
-        kept_by=walk.kept_by,
+        kept_by=dict(sorted(walk.kept_by.items())),
     )
 
 
@@ -245,7 +245,7 @@ class _Walk:
         is_folder = isinstance(found, int) and stat.S_ISDIR(found)
         rule = self._decide(entry.name, path, parent, is_folder=is_folder)
         if rule is None or rule.negated:
-            real = os.path.realpath(entry.path)
+            real = os.path.realpath(f"{parent.real}/{entry.name}")
             left_out = self._rule_of_target(real, is_folder=is_folder, kept_by=rule)
             if left_out is None:
                 self._follow(_Folder(path + "/", real, (*parent.behind, parent.real), rule), found)
@@ -267,26 +267,28 @@ class _Walk:
         return None
 
     def _follow(self, target: _Folder, found: int | OSError) -> None:
-        """Take in what a kept link leads to, or note why it can't be packed."""
+        """Take in what a kept link leads to, a folder or not, or note why it can't be packed."""
         path = target.prefix.rstrip("/")
+        problem = None
         if isinstance(found, OSError):
-            self._note(path, *_problem_of_link(found))
+            problem = _problem_of_link(found)
         elif not f"{target.real}/".startswith(f"{self._real_root}/"):
-            self._note(path, "link-outside-project", "{} is a link to {}, outside of the project")
+            problem = "link-outside-project", "{} is a link to {}, outside of the project"
         elif stat.S_ISREG(found):
             self._include(path, target.rule)
         elif not stat.S_ISDIR(found):
-            self._note(path, "not-a-regular-file", "{} is neither a file nor a folder")
+            problem = "not-a-regular-file", "{} is neither a file nor a folder"
         elif any(f"{place}/".startswith(f"{target.real}/") for place in target.behind):
-            self._note(path, "link-loop", "{} is a link to {}, a folder that holds the link")
+            problem = "link-loop", "{} is a link to {}, a folder that holds the link"
         else:
             self._pending.append(target)
+        if problem is not None:
+            place = f"{target.behind[-1]}/{path.rpartition('/')[2]}"
+            self._note(path, *problem, os.readlink(place) if os.path.islink(place) else None)
 
-    def _note(self, path: str, code: str, sentence: str) -> None:
-        full = f"{self._root}/{path}"
-        target = _shown(os.readlink(full)) if os.path.islink(full) else None
-        text = sentence.format(_shown(path), target)
-        self.problems.append(_Problem(_shown(path), code, text, target))
+    def _note(self, path: str, code: str, sentence: str, target: str | None = None) -> None:
+        path, target = _shown(path), None if target is None else _shown(target)
+        self.problems.append(_Problem(path, code, sentence.format(path, target), target))
 
 
 def _read_rules(root: Path) -> IgnoreRules:
@@ -301,9 +303,15 @@ def _read_rules(root: Path) -> IgnoreRules:
             )
         text = path.read_bytes()
     except FileNotFoundError as error:
-        if path.is_symlink():  # to pack all that the lost file ignored would be worse
-            raise _unreadable(_IGNORE_FILE, error) from error
-        return IgnoreRules()
+        if not path.is_symlink():
+            return IgnoreRules()
+        # Without the rules, what they were to keep out would be packed.
+        raise FileError(
+            "broken-link",
+            f"{_IGNORE_FILE} is a link to {_shown(os.readlink(path))}, which does not exist",
+            hint=f"Make {_IGNORE_FILE} a text file of patterns, or remove it.",
+            context={"path": _IGNORE_FILE},
+        ) from error
     except OSError as error:
         raise _unreadable(_IGNORE_FILE, error) from error
     return IgnoreRules.parse(text, source=_IGNORE_FILE)
@@ -328,7 +336,7 @@ def _shown(path: str) -> str:
 
 def _problem_of_link(error: OSError) -> tuple[str, str]:
     if error.errno == errno.ELOOP:
-        return "link-loop", "{} is a link to {}, which leads back to the link"
+        return "link-loop", "{} is a link to {}, which leads to itself or through too many links"
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return "broken-link", "{} is a link to {}, which does not exist"
     return "unreadable", f"{{}} can't be read: {error.strerror}"
@@ -343,14 +351,13 @@ def _unpackable(problems: list[_Problem]) -> FileError:
         if len(problems) > len(lines):
             lines.append(f"and {len(problems) - len(lines)} more")
         message = "\n  ".join((f"{len(problems)} paths can't be packed:", *lines))
+    hint = f"Add {'it' if len(problems) == 1 else 'them'} to {_IGNORE_FILE}"
     if any(problem.target is not None for problem in problems):
-        hint = f"Add it to {_IGNORE_FILE}, or replace the link by a copy of what it points to."
-    else:
-        hint = f"Add it to {_IGNORE_FILE}, or give it another name."
+        hint += ", or replace each link by a copy of what it points to"
     return FileError(
         problems[0].code,
         message,
-        hint=hint,
+        hint=f"{hint}.",
         context={
             "paths": [
                 {"path": problem.path, "code": problem.code, "target": problem.target}

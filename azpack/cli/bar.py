@@ -25,9 +25,9 @@ class BarProgress(ConsoleProgress):
         self._total = 0
         self._done = 0
 
-    def start(self, stage: str, *, total: int = 0) -> None:
+    def start(self, name: str, total: int) -> None:
         """Begin a stage; stages without a size show that they are alive at once."""
-        super().start(stage)
+        super().start(name, total)
         self._total, self._done = total, 0
         if not total:
             self._show()
@@ -40,12 +40,12 @@ class BarProgress(ConsoleProgress):
         elif time.perf_counter() - self._started > self._BLINK:
             self._show()
 
-    def finish(self) -> None:
+    def stop(self, *, done: bool) -> None:
         """Take the bar away, and write how long it took."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
-        super().finish()
+        super().stop(done=done)
 
     def _show(self) -> None:
         from rich.console import Console as RichConsole

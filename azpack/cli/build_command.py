@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,6 +55,9 @@ def refuse_unbuilt(settings: dict[str, Any]) -> None:
 def _to_standard_output(
     project: Project, options: Options, invocation: Invocation
 ) -> Outcome | None:
+    import shutil
+    import tempfile
+
     if invocation.console.as_json:
         raise UsageError(
             "two-results", "--json and --output - would both write to standard output",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from dataclasses import asdict, dataclass, field
@@ -69,10 +70,12 @@ class Console:
         """Write an error: the cause and the place, then what to do now."""
         from azpack.deps.index import redact
 
-        label = self.paint("error:", "red")
-        write_text(sys.stderr, redact(f"{label} {error.message}\n"))
-        for line in error.hint.splitlines():
-            write_text(sys.stderr, redact(f"{self.paint('  hint:', 'cyan')} {line}\n"))
+        first, *rest = redact(error.message).split("\n")
+        self._say(self.paint("error:", "red"), first)
+        for line in rest:
+            self._say("", line)
+        for line in redact(error.hint).splitlines():
+            self._say(self.paint("hint:", "cyan"), line)
         if self.as_json:
             entry = {
                 "code": error.code,
@@ -84,10 +87,29 @@ class Console:
 
     def _finding(self, finding: Finding) -> None:
         style = "red" if finding.severity == "error" else "yellow"
-        label = self.paint(f"{finding.severity}:", style)
-        write_text(sys.stderr, f"{label} {finding.code}: {finding.message}\n")
+        self._say(self.paint(f"{finding.severity}:", style), f"{finding.code}: {finding.message}")
         if finding.hint:
-            write_text(sys.stderr, f"{self.paint('  hint:', 'cyan')} {finding.hint}\n")
+            self._say(self.paint("hint:", "cyan"), finding.hint)
+
+    def _say(self, label: str, text: str) -> None:
+        """Write a line to standard error, folded at the width of the terminal."""
+        import shutil
+        import textwrap
+
+        width = max(shutil.get_terminal_size().columns, 40)
+        # A line that is indented is somebody's own layout: it keeps its indent.
+        indent = " " * (len(text) - len(text.lstrip())) + "  "
+        folded = textwrap.wrap(
+            text.strip(),
+            width,
+            initial_indent=indent[2:] + " " * (_visible(label) + 1) if label else indent[2:],
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        ) or [""]
+        if label:
+            folded[0] = f"{label} {folded[0].lstrip()}"
+        write_text(sys.stderr, "\n".join(folded) + "\n")
 
     def _envelope(
         self,
@@ -127,13 +149,13 @@ class ConsoleProgress(Progress):
         self._stage = ""
         self._started = 0.0
 
-    def start(self, stage: str, *, total: int = 0) -> None:  # noqa: ARG002  # a bar shows it
+    def start(self, name: str, total: int) -> None:  # noqa: ARG002  # a bar shows the total
         """Note the time; the line comes when the stage is over."""
-        self._stage, self._started = stage, time.perf_counter()
+        self._stage, self._started = name, time.perf_counter()
 
-    def finish(self) -> None:
+    def stop(self, *, done: bool) -> None:
         """Write how long the stage took."""
-        if self._shown:
+        if self._shown and done:
             seconds = time.perf_counter() - self._started
             write_text(sys.stderr, f"{self._stage} in {seconds:.1f} s\n")
 
@@ -148,6 +170,11 @@ class ConsoleProgress(Progress):
             from azpack.deps.index import redact
 
             write_text(sys.stderr, f"{self._console.paint(redact(message), 'dim')}\n")
+
+
+def _visible(label: str) -> int:
+    """How many columns a label takes, its colours left out."""
+    return len(re.sub(r"\x1b\[\d+m", "", label))
 
 
 def write_text(stream: TextIO, text: str) -> None:

@@ -6,7 +6,7 @@ import re
 
 _NO_COMPILER = re.compile(
     r"(unable to execute|command) '?[\w/-]*(cc|\+\+|clang)(-\d+)?'?( failed)?: No such file"
-    r"|\b(gcc|cc|clang): (command )?not found"
+    r"|\b(gcc|cc|clang): (command )?not found|No such file or directory: '[^']*(cc|\+\+|clang)'"
     r"|Unknown compiler\(s\)|No CMAKE_CX{0,2}_COMPILER"
 )
 _NO_RUST = re.compile(

@@ -27,6 +27,7 @@ _EPOCH = "315532800"  # 1980-01-01, the first time that a zip can hold
 _READ_LINES = 500  # for the cause, which a compiler's or a backend's own report may bury
 _KEPT_LINES = 30
 _SHOWN_LINES = 15
+_NOT_PEP_517 = "its build backend does not answer as PEP 517 asks"
 _OTHER_PYTHON = r"PYTHON(HOME|PATH|EXECUTABLE|STARTUP)\Z|VIRTUAL_ENV\Z|__PYVENV_LAUNCHER__\Z"
 _MISLEADING = re.compile(_OTHER_PYTHON)
 # Index URLs hold credentials; the repository that azpack is run from is not the one to be built.
@@ -200,6 +201,8 @@ class _Build:
             wheel = Path(builder.build("wheel", output))
         except BuildBackendException as error:
             raise self._backend_failure(error) from error
+        except TypeError as error:  # a hook returned no string, or no list of them
+            raise self._failure(f"{_NOT_PEP_517}: {error}") from error
         if wheel.parent != output or wheel.suffix != ".whl" or not wheel.is_file():
             raise self._failure(f"its build backend made no wheel, but names {wheel.name!r}")
         return wheel
@@ -295,7 +298,7 @@ class _Build:
         if isinstance(cause, BackendUnavailable):
             self._output.extend(cause.traceback.splitlines())
             return self._failure(f"its build backend {cause.backend_name!r} can't be imported")
-        return self._failure(f"its build backend does not answer as PEP 517 asks: {cause!r}")
+        return self._failure(f"{_NOT_PEP_517}: {cause!r}")
 
     def _failure(self, fault: str) -> WheelError:
         return WheelError(

@@ -64,6 +64,7 @@ def fitting_tag(wheel: Path, target: Target) -> str:
             shared object), or it is no wheel.
     """
     import zipfile
+    import zlib
 
     from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
@@ -75,7 +76,8 @@ def fitting_tag(wheel: Path, target: Target) -> str:
                 platform = _manylinux(wheel.name, opened, native, target)
             else:
                 platform = "any" if tag.platform == "any" else f"manylinux_2_5_{ARCHITECTURE}"
-    except (InvalidWheelFilename, zipfile.BadZipFile, EOFError, RuntimeError) as error:
+    # RuntimeError: an encryption or a compression that zipfile has not.
+    except (InvalidWheelFilename, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise WheelError(
             "bad-wheel",
             f"{wheel.name} is not a wheel: {error}",
@@ -236,22 +238,22 @@ def _oldest_platform(
         # A library that only others of the wheel load finds its own libraries by their paths.
         if found.is_extension or PurePosixPath(found.name).name not in needed
     }
-    faults: list[str] = []
+    too_new: list[str] = []
+    others: list[str] = []
     for policy in allowed:
-        faults = []
+        too_new = [
+            fault for found in objects for fault in _new_symbols(found, policy, brought, target)
+        ]
+        others = [fault for found in objects for fault in _processor(found)]
         for found in objects:
-            faults += _processor(found)
-            faults += _new_symbols(found, policy, brought, target)
             if reference := references.get(found.name, {}).get(policy.name):
-                faults += _strange_libraries(found, reference, brought)
-        if not faults:
+                others += _strange_libraries(found, reference, brought)
+        if not too_new and not others:
             return str(policy.name)
-    raise _does_not_fit(
-        name,
-        faults,
-        hint=f"choose a version that has a wheel for the target, or build on a system with "
-        f"glibc {target.glibc} or older",
-    )
+    hint = "choose a version that has a wheel for the target"
+    if too_new:
+        hint += f", or build on a system with glibc {target.glibc} or older"
+    raise _does_not_fit(name, too_new + others, hint=hint)
 
 
 def _new_symbols(
@@ -263,7 +265,7 @@ def _new_symbols(
         family, _, version = symbol.partition("_")
         known = policy.symbol_versions.get(family)
         if known is not None and version not in known and library not in brought:
-            newest[family] = max(newest.get(family, ""), version, key=_in_order)
+            newest[family] = max(newest.get(family, "0"), version, key=_in_order)
     if newest:
         symbols = ", ".join(f"{family}_{newest[family]}" for family in sorted(newest))
         yield (

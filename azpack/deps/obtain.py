@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _THREADS = 4
 
 
-class NoUsableWheels(WheelError):
+class NoUsableWheelError(WheelError):
     """Distributions without a wheel that fits; `published` are those with wheels that do not."""
 
     published: tuple[tuple[str, str], ...] = ()
@@ -71,8 +71,8 @@ def _get_all(
     wheels = {}
     problems = []
     missing.sort(key=lambda entry: -(entry.size or 0))  # the longest first, so that none is last
-    sources.progress.start("wheels", total=sum(entry.size or 0 for entry in missing))
-    with sources.store.new_folder() as folder:
+    total = sum(entry.size or 0 for entry in missing)
+    with sources.progress.stage("wheels", total=total), sources.store.new_folder() as folder:
         getter = _Getter(target, sources, folder)
         executor = ThreadPoolExecutor(_THREADS)
         try:
@@ -86,7 +86,6 @@ def _get_all(
             # Not waited for: an interrupted user waits for nobody.
             getter.stop.set()
             executor.shutdown(wait=False, cancel_futures=True)
-    sources.progress.finish()
     if problems:
         raise _together(problems, target, sources)
     return wheels
@@ -218,7 +217,7 @@ def _sha256(path: Path) -> str:
 
 def _together(
     problems: list[tuple[LockedDistribution, WheelError]], target: Target, sources: Sources
-) -> NoUsableWheels:
+) -> NoUsableWheelError:
     """One error for all distributions that can't be had, each with its reason."""
     lines = []
     context = []
@@ -246,7 +245,7 @@ def _together(
     what = "1 distribution has" if count == 1 else f"{count} distributions have"
     hints = dict.fromkeys(error.hint for _, error in problems if error.hint)
     code = problems[0][1].code if count == 1 else "no-usable-wheels"
-    together = NoUsableWheels(
+    together = NoUsableWheelError(
         code,
         f"{what} no usable wheel for Python {target.python} on {target.platform}\n"
         + "\n".join(lines),

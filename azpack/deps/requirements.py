@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from azpack.app.config import read_toml
-from azpack.deps.index import redact
 from azpack.errors import FileError, UsageError
 
 if TYPE_CHECKING:
@@ -261,6 +260,8 @@ class _Reader:
             self.requirements.append(_requirement(f"-e {value}", place))
         elif option in ("-r", "--requirement", "-c", "--constraint"):
             if "://" in value:
+                from azpack.deps.index import redact
+
                 raise UsageError(
                     "remote-requirements",
                     f"{place} includes {redact(value)}, which is not a file",
@@ -282,6 +283,8 @@ class _Reader:
         elif option in _PASSED_ON:
             self.options += [option, value]
         elif option not in _WITHOUT_EFFECT:
+            from azpack.deps.index import redact
+
             raise UsageError(
                 "unknown-requirements-option",
                 f"{place}: {redact(line)!r} is no option of requirements files that azpack knows",

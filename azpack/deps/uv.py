@@ -38,6 +38,7 @@ _UNREACHABLE = (
     "timed out",
 )
 _REFUSED = ("401 unauthorized", "403 forbidden", "lack of valid authentication credentials")
+_LOOSEN = "loosen one of the requirements that contradict each other"
 _NAME = re.compile(r"\s*(?:-e\s+)?([A-Za-z0-9][A-Za-z0-9._-]*)")
 
 
@@ -194,8 +195,9 @@ def _allowed_hashes(requirements: Requirements) -> dict[str, frozenset[str]]:
 
 def _explain(output: str, requirements: Requirements, target: Target) -> AzpackError:
     """Make of what uv wrote one error that says what, where, and what to do now."""
-    explanation = redact(_plain(output))
-    known = explanation.lower()
+    explanation, hints = _plain(redact(output))
+    known = output.lower()
+    where = ", ".join(requirements.files)
     context: dict[str, object] = {"explanation": explanation, "files": list(requirements.files)}
     if any(sign in known for sign in _REFUSED):
         return UnreachableError(
@@ -213,34 +215,64 @@ def _explain(output: str, requirements: Requirements, target: Target) -> AzpackE
         )
     if error := _bad_requirement(requirements):
         return error
-    where = ", ".join(requirements.files)
+    if requirements.kind == "uv.lock":
+        return ResolutionError(
+            "lock-does-not-fit",
+            f"{where} can't be used\n{explanation}",
+            hint="\n".join(hints),
+            context=context,
+        )
+    places = _places(explanation, requirements)
     return ResolutionError(
         "no-solution",
-        f"{where} can't be resolved for Python {target.python} on {target.platform}\n{explanation}",
-        hint=_hint(explanation),
+        f"{places or where} can't be resolved for Python {target.python} on {target.platform}\n"
+        f"{explanation}",
+        hint="\n".join(_own_hint(explanation) or hints or [_LOOSEN]),
         context=context,
     )
 
 
-def _plain(output: str) -> str:
-    """uv's message without its frame: the causes, unfolded, each on a line of its own."""
+def _places(explanation: str, requirements: Requirements) -> str:
+    """The lines that uv's conclusion speaks of: FILE:LINE (TEXT), and so on."""
+    conclusions = re.findall(r"you require (.*?), we can conclude", explanation, re.DOTALL)
+    if not conclusions:
+        return ""
+    names = {normalized(name) for name in re.findall(r"[A-Za-z][\w.-]*", conclusions[-1])}
+    concerned = [
+        f"{entry.place} ({redact(entry.text)})"
+        for entry in (*requirements.requirements, *requirements.constraints)
+        if (name := _NAME.match(entry.text)) and normalized(name[1]) in names
+    ]
+    return ", ".join(concerned)
+
+
+def _plain(output: str) -> tuple[str, list[str]]:
+    """uv's message without its frame: the causes, each on lines of its own, and its hints."""
     lines = []
+    hints = []
     for line in output.splitlines():
         text = re.sub(r"^\s*[×│├╰─▶]+\s?", "", line).rstrip()  # noqa: RUF001  # uv's frame
-        text = re.sub(r"^\s*cause: ", "", text)
-        if text and not text.startswith(("error: No solution found", "warning:")):
-            lines.append(text.removeprefix("error: "))
-    return "\n".join(f"  {line}" for line in lines)
+        # uv indents what goes on under "  cause: " by as much as that takes.
+        text = re.sub(r"^\s*cause: |^error: |^ {9}", "", text)
+        if text.startswith("hint: "):
+            hints.append(_in_our_words(text.removeprefix("hint: ")))
+        elif text and not text.startswith(("No solution found", "warning:")):
+            lines.append(f"  {text}")
+    return "\n".join(lines), hints
 
 
-def _hint(explanation: str) -> str:
+def _in_our_words(hint: str) -> str:
+    """uv's hints name uv's options, and this is azpack."""
+    hint = hint.replace("--index-strategy unsafe-best-match", "--index-strategy best-match")
+    return hint.replace("By default, uv will only consider", "By default azpack considers only")
+
+
+def _own_hint(explanation: str) -> list[str]:
     if "pywin32" in explanation or "pypiwin32" in explanation:
-        return "Azure runs Linux: add the marker  ; sys_platform == 'win32'  to that requirement"
+        return ["Azure runs Linux: add  ; sys_platform == 'win32'  behind that requirement"]
     if "not found in the package registry" in explanation:
-        return "check the spelling of the name, or name the index that has it: --extra-index-url"
-    if "Python" in explanation and "requires-python" in explanation.lower():
-        return "choose another version of the distribution, or another Python with --python"
-    return "loosen one of the requirements that contradict each other"
+        return ["check the spelling, or name the index that has it with --extra-index-url"]
+    return []
 
 
 def _bad_requirement(requirements: Requirements) -> UsageError | None:

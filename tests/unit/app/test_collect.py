@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ def make(root: Path, *paths: str, funcignore: str | None = None) -> None:
         place = root / path
         (place if path.endswith("/") else place.parent).mkdir(parents=True, exist_ok=True)
         if not path.endswith("/"):
-            place.write_text(path)
+            place.touch()
     if funcignore is not None:
         (root / ".funcignore").write_text(funcignore)
 
@@ -286,7 +287,7 @@ def test_ignored_links_are_no_errors(tmp_path: Path) -> None:
     assert files.included == ("a.py",)
     assert ignored(files) == {
         ".venv": "azpack .venv",
-        "broken": ".funcignore:1 out*".replace("1 out*", "2 broken"),
+        "broken": ".funcignore:2 broken",
         "fifo": ".funcignore:5 fifo",
         "loop/": ".funcignore:3 loop",
         "out-file": ".funcignore:1 out*",
@@ -341,7 +342,7 @@ def test_link_to_a_virtual_environment(tmp_path: Path) -> None:
         ("nothing", "broken-link", "a/l is a link to nothing, which does not exist"),
         ("f/x", "broken-link", "a/l is a link to f/x, which does not exist"),
         ("/nothing", "broken-link", "a/l is a link to /nothing, which does not exist"),
-        ("l", "link-loop", "a/l is a link to l, which leads back to the link"),
+        ("l", "link-loop", "a/l is a link to l, which leads to itself or"),
         (".", "link-loop", "a/l is a link to ., a folder that holds the link"),
         ("..", "link-loop", "a/l is a link to .., a folder that holds the link"),
         ("../other/back", "link-loop", "a/l is a link to ../other/back, a folder that"),
@@ -487,7 +488,7 @@ def test_folder_that_cannot_be_read(
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", failing)
-    with pytest.raises(FileError, match="^a/b/ ") as caught:
+    with pytest.raises(FileError, match=r"^a/b/ ") as caught:
         collect_files(tmp_path)
     assert caught.value.code == code
     assert caught.value.context == {"path": "a/b/"}
@@ -520,35 +521,44 @@ def test_link_whose_target_cannot_be_looked_at(
         is_file = is_dir
 
     monkeypatch.setattr(collect._Walk, "_entries", lambda *_: [Entry()])
-    with pytest.raises(FileError, match="^l can't be read: Permission denied$") as caught:
+    with pytest.raises(FileError, match=r"^l can't be read: Permission denied$") as caught:
         collect_files(tmp_path)
     assert problems(caught.value) == [("l", "unreadable", "a.py")]
 
 
+@contextmanager
+def nested(root: Path, name: str, levels: int) -> Iterator[None]:
+    """A folder in a folder in a folder. No path in here is long, and none is left behind:
+    pytest, which removes old folders, can't remove one so deep.
+    """
+    top, aside = root / name, root / "aside"
+    (top / "f.py").parent.mkdir()
+    (top / "f.py").touch()
+    for _ in range(levels - 1):
+        top.rename(aside)
+        top.mkdir()
+        aside.rename(top / name)
+    yield
+    while (top / name).exists():
+        (top / name).rename(aside)
+        top.rmdir()
+        aside.rename(top)
+
+
 def test_deep_nesting(tmp_path: Path) -> None:
-    folder = tmp_path
     levels = (3500 - len(str(tmp_path))) // 2
-    for _ in range(levels):
-        folder = folder / "d"
-        os.mkdir(folder)
-    (folder / "f.py").touch()
-    assert collect_files(tmp_path).included == ("d/" * levels + "f.py",)
+    with nested(tmp_path, "d", levels):
+        assert collect_files(tmp_path).included == ("d/" * levels + "f.py",)
 
 
 def test_path_longer_than_the_system_opens(tmp_path: Path) -> None:
-    name = "d" * 200
-    inner = os.open(tmp_path, os.O_RDONLY)
-    for _ in range(30):
-        os.mkdir(name, dir_fd=inner)
-        outer, inner = inner, os.open(name, os.O_RDONLY, dir_fd=inner)
-        os.close(outer)
-    os.close(inner)
-    with pytest.raises(FileError) as caught:
-        collect_files(tmp_path)
-    assert caught.value.code == "path-too-long"
-    assert len(caught.value.message) < 400
-    make(tmp_path, funcignore="ddd*\n")
-    assert collect_files(tmp_path).included == ()
+    with nested(tmp_path, "d" * 200, 30):
+        with pytest.raises(FileError) as caught:
+            collect_files(tmp_path)
+        assert caught.value.code == "path-too-long"
+        assert len(caught.value.message) < 400
+        make(tmp_path, funcignore="ddd*\n")
+        assert collect_files(tmp_path).included == ()
 
 
 def test_ignore_file_in_utf16(tmp_path: Path) -> None:
