@@ -16,7 +16,7 @@ demo: setup
 	$(BIN)/azpack build fixtures/apps/v2-blueprint --mode local --output build/demo.zip
 
 test: setup
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 $(TESTFLAGS)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -34,7 +34,10 @@ _LIMIT16 = 0xFFFF
 _LIMIT32 = 0xFFFFFFFF
 _CHUNK = 1 << 20
 _COPIED_IN_KERNEL = 1 << 16
-_NO_COPY_FILE_RANGE = {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF}
+# Where a file system, or a sandbox, can't copy in the kernel: Go's standard library knows the same.
+_NO_COPY_FILE_RANGE = {
+    errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF, errno.EPERM, errno.EIO,
+}  # fmt: skip
 _VERSION = 20
 _VERSION_ZIP64 = 45
 
@@ -116,7 +119,7 @@ def _find_directory(fd: int, length: int) -> tuple[int, int, int]:
     locator = position - _LOCATOR64.size
     if locator >= 0 and tail.startswith(b"PK\6\7", locator):
         end = _LOCATOR64.unpack_from(tail, locator)[2]
-        record = os.pread(fd, _END64.size, end)
+        record = os.pread(fd, _END64.size, min(end, length))
         if len(record) != _END64.size or not record.startswith(b"PK\6\6"):
             raise ArchiveError("the ZIP64 end record is missing")
         disk, start_disk, _, count, size, offset = _END64.unpack(record)[4:]
@@ -176,11 +179,11 @@ def _zip64_values(extra: bytes, *values: int) -> tuple[int, ...]:
         kind, length = struct.unpack_from("<2H", extra, position)
         position += 4
         if kind == 1:
-            wide = iter(struct.unpack_from(f"<{length // 8}Q", extra.ljust(position + length)))
-            try:
-                return tuple(next(wide) if value == _LIMIT32 else value for value in values)
-            except (StopIteration, RuntimeError):
+            held = min(length, len(extra) - position) // 8
+            wide = iter(struct.unpack_from(f"<{held}Q", extra, position))
+            if held < values.count(_LIMIT32):
                 break
+            return tuple(next(wide) if value == _LIMIT32 else value for value in values)
         position += length
     raise ArchiveError("a ZIP64 extra field is missing or too short")
 
@@ -294,15 +297,13 @@ def copy_range(source: int, offset: int, length: int, out: BinaryIO) -> None:
         try:
             while offset < end:
                 copied = os.copy_file_range(source, out.fileno(), end - offset, offset)
-                if not copied:
-                    raise ArchiveError("the file is shorter than its directory says")
+                if not copied:  # the end, or a file system that says so (golang/go#44272)
+                    break
                 offset += copied
         except OSError as error:
-            # Across file systems, or where the kernel has it not; a full disk is the caller's.
+            # A full disk is the caller's.
             if offset != start or error.errno not in _NO_COPY_FILE_RANGE:
                 raise
-        else:
-            return
         length = end - offset
     while length:
         chunk = os.pread(source, min(length, _CHUNK), offset)

@@ -92,7 +92,10 @@ class Request:
                 *(requirements.extra_index_urls if requirements else ()),
             ),
             find_links=(
-                *options.find_links,
+                *(
+                    link if "://" in link else str(locate(self.root, link))
+                    for link in options.find_links
+                ),
                 *(requirements.find_links if requirements else ()),
             ),
             no_index=options.no_index or bool(requirements and requirements.no_index),

@@ -100,15 +100,21 @@ def load_settings(root: Path, environ: Mapping[str, str]) -> dict[str, Value]:
     for place, table in tables.items():
         for name, value in table.items():
             settings[name] = _checked(_known(name, place), value, f"{place}: {name}")
-    for name in ("output", "cache-dir"):
-        if isinstance(named := settings.get(name), str):
-            settings[name] = str(root / named)
+    for name in ("output", "cache-dir", "requirements", "find-links"):
+        if name in settings:
+            settings[name] = _from_root(root, settings[name])
     for variable, text in environ.items():
         name = variable.removeprefix("AZPACK_").lower().replace("_", "-")
         if variable.startswith("AZPACK_") and text:
             setting = _known(name, variable, listed=variable)
             settings[name] = _from_text(setting, text, variable)
     return settings
+
+
+def _from_root(root: Path, value: Value) -> Value:
+    if isinstance(value, tuple):
+        return tuple(item if "://" in item else str(root / item) for item in value)
+    return str(root / str(value))
 
 
 def _tool_table(root: Path) -> dict[str, Any]:

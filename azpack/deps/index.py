@@ -162,11 +162,16 @@ def find_indexes(
         index_url=next(urls([index_url], "--index-url")) if index_url
         else pip.get("index-url", PYPI),
         extra_index_urls=tuple(dict.fromkeys(extra)),
-        find_links=tuple(dict.fromkeys(links)),
+        find_links=tuple(dict.fromkeys(map(_link, links))),
         no_index=no_index or pip.get("no-index", "").lower() in ("1", "true", "yes", "on"),
         strategy=strategy,
         certificates=pip.get("cert") or environ.get("SSL_CERT_FILE"),
     )  # fmt: skip
+
+
+def _link(link: str) -> str:
+    """A folder as a URL, which means the same in every working folder."""
+    return link if "://" in link else Path(link).expanduser().absolute().as_uri()
 
 
 def _pip_settings(environ: Mapping[str, str]) -> dict[str, str]:

@@ -105,6 +105,13 @@ def read_lock(
         _choose(package, folder, ranks, (allowed or {}).get(package.name))
         for package in _wanted(pylock, target, extras, groups, name)
     ]
+    for entry in chosen:
+        if entry.url and entry.kind in ("wheel", "sdist", "archive") and not entry.sha256:
+            raise ResolutionError(
+                "no-hash",
+                f"{name} has no SHA-256 for {entry.filename}",
+                hint="what no hash fixes can't be checked: make the lock anew with 'azpack lock'",
+            )
     return Lock(
         distributions=tuple(sorted(chosen, key=lambda entry: entry.name)), target=target.record()
     )

@@ -94,7 +94,7 @@ def find_requirements(
     if not files:
         for name in ("requirements.txt", "uv.lock", "pyproject.toml"):
             if (root / name).is_file() and (name != "pyproject.toml" or _has_project(root)):
-                files = (name,)
+                files = (str(root / name),)
                 break
         else:
             return None
@@ -128,7 +128,16 @@ def locate(root: Path, name: str) -> Path:
 
 
 def _has_project(root: Path) -> bool:
-    return "project" in read_toml(root / "pyproject.toml")
+    """Whether pyproject.toml lists dependencies, rather than only configuring tools."""
+    content = read_toml(root / "pyproject.toml")
+    if "project" not in content and "dependencies" in content.get("tool", {}).get("poetry", {}):
+        raise UsageError(
+            "poetry-dependencies",
+            "pyproject.toml lists its dependencies under [tool.poetry], which azpack can't read",
+            hint="move them to [project] (Poetry 2 reads it too), or write a requirements.txt "
+            "with 'poetry export'",
+        )
+    return "project" in content
 
 
 def _digest(content: object) -> str:

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ _UNREACHABLE = (
     "timed out",
 )
 _REFUSED = ("401 unauthorized", "403 forbidden", "lack of valid authentication credentials")
+_NO_INDEX = "file:///nonexistent"
 _LOOSEN = "loosen one of the requirements that contradict each other"
 _NAME = re.compile(r"\s*(?:-e\s+)?([A-Za-z0-9][A-Za-z0-9._-]*)")
 
@@ -66,14 +68,15 @@ def uv_environment(indexes: IndexSettings, environ: Mapping[str, str]) -> dict[s
     Credentials go this way because a command line can be read by every user of the machine.
     """
     environment = {name: value for name, value in environ.items() if not _OUR_CHOICE.match(name)}
-    environment["UV_DEFAULT_INDEX"] = indexes.index_url
+    # uv has no variable for --no-index; an index in a folder that is not there holds nothing.
+    environment["UV_DEFAULT_INDEX"] = _NO_INDEX if indexes.no_index else indexes.index_url
     environment["UV_PYTHON_DOWNLOADS"] = "never"
-    if indexes.extra_index_urls:
+    if indexes.extra_index_urls and not indexes.no_index:
         environment["UV_INDEX"] = " ".join(indexes.extra_index_urls)
     if indexes.find_links:
-        environment["UV_FIND_LINKS"] = ",".join(indexes.find_links)
-    if indexes.no_index:
-        environment["UV_NO_INDEX"] = "1"
+        # A comma is where uv parts them.
+        links = [link.replace(",", "%2C") for link in indexes.find_links]
+        environment["UV_FIND_LINKS"] = ",".join(links)
     if indexes.strategy == "best-match":
         environment["UV_INDEX_STRATEGY"] = "unsafe-best-match"
     if indexes.certificates:
@@ -169,6 +172,9 @@ def _compile(
         command += ["--prerelease", "allow"]
     command += requirements.options
     command += ["--python-version", target.full_version]
+    # uv needs some interpreter to ask sdists for their metadata; looking for one costs more
+    # than resolving where python is a shim.
+    command += ["--python", sys.executable]
     glibc = target.glibc.replace(".", "_")
     command += ["--python-platform", f"{ARCHITECTURE}-manylinux_{glibc}"]
     command += ["--format", "pylock.toml", "--no-header", "--no-annotate"]
@@ -178,6 +184,7 @@ def _compile(
 def _export(requirements: Requirements, output: Path, *, locked: bool) -> tuple[list[str], str]:
     project = os.path.dirname(requirements.files[0]) or "."
     command = ["export", "--project", project, "--locked" if locked else "--frozen"]
+    command += ["--python", sys.executable]
     command += ["--no-emit-project", "--no-dev", "--no-header"]
     command += [word for extra in requirements.extras for word in ("--extra", extra)]
     command += [word for group in requirements.groups for word in ("--group", group)]

@@ -10,6 +10,7 @@ import base64
 import binascii
 import csv
 import hashlib
+import io
 import json
 import os
 import re
@@ -23,7 +24,7 @@ from azpack.archive import DEFLATED, STORED, ArchiveError, Member, data_offset, 
 from azpack.errors import WheelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 # Stands for the target's version in the paths of C headers, as pip in a virtual environment
@@ -34,9 +35,14 @@ HEADERS = "include/site/pythonX.Y"
 CONTENTS = "contents.json"
 
 _CHUNK = 1 << 20
+# Of what is read whole: METADATA, RECORD and their like. The largest RECORDs have a few MB.
+_LARGEST_TEXT = 64 << 20
+# PATH_MAX of Linux, and room for what stands before.
+_LONGEST_NAME = 4000
 # Written by whoever installs, so what a wheel ships under these names says nothing.
 _INSTALLER_FILES = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"})
 _UNHASHED = ("RECORD", "RECORD.jws", "RECORD.p7s")
+_DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _INTERPRETER = b"#!/usr/bin/env python3"
 _SCRIPT = """\
 #!/usr/bin/env python3
@@ -151,10 +157,17 @@ class _Reader:
     """Reads one open wheel; every doubt is an `ArchiveError`."""
 
     def __init__(self, filename: str, fd: int) -> None:
-        from packaging.utils import canonicalize_name, parse_wheel_filename
+        from packaging.utils import (
+            InvalidWheelFilename,
+            canonicalize_name,
+            parse_wheel_filename,
+        )
 
         self.fd = fd
-        self.name, self.version, _, self.tags = parse_wheel_filename(filename)
+        try:
+            self.name, self.version, _, self.tags = parse_wheel_filename(filename)
+        except InvalidWheelFilename as error:
+            raise ArchiveError(str(error)) from None
         self.members = _by_name(read_directory(fd))
         found = {
             top.removesuffix(".dist-info")
@@ -187,9 +200,8 @@ class _Reader:
             entries[path] = entry
             if (script := self._script(member)) is not None:
                 written[path] = WrittenFile(path, 0o755, script)
-        record = {name: row for name, row in record.items() if not name.endswith("/")}
         if record:
-            raise ArchiveError(f"its RECORD lists {min(record)}, which is not there")
+            raise ArchiveError(f"its RECORD lists {min(record)!r}, which is not there")
         written.update((file.path, file) for file in self._entry_points())
         installer = f"{self.dist_info}/INSTALLER"
         written[installer] = WrittenFile(installer, 0o644, "azpack\n")
@@ -225,12 +237,15 @@ class _Reader:
         """RECORD's rows: for each path the hash and the size that it claims."""
         text = self._read(f"{self.dist_info}/RECORD").decode("utf-8", errors="surrogateescape")
         rows = {}
-        for row in csv.reader(text.splitlines()):
-            if not row:
-                continue
-            if len(row) != 3:
-                raise ArchiveError(f"its RECORD has a row of {len(row)} fields: {row[0]}")
-            rows[str(PurePosixPath(row[0].replace("\\", "/")))] = (row[1], row[2])
+        try:
+            for row in csv.reader(io.StringIO(text, newline="")):
+                if not row or row[0].endswith("/"):
+                    continue
+                if len(row) != 3:
+                    raise ArchiveError(f"its RECORD has a row of {len(row)} fields: {row[0]!r}")
+                rows[str(PurePosixPath(row[0].replace("\\", "/")))] = (row[1], row[2])
+        except csv.Error as error:
+            raise ArchiveError(f"its RECORD can't be read: {error}") from None
         return rows
 
     def _check_member(self, member: Member, claimed: tuple[str, str] | None) -> str:
@@ -239,7 +254,7 @@ class _Reader:
         algorithm, _, value = (claimed[0] if claimed else "").partition("=")
         if algorithm and algorithm not in hashes:
             if algorithm not in ("sha384", "sha512"):
-                raise ArchiveError(f"its RECORD has a hash by {algorithm} for {member.name}")
+                raise ArchiveError(f"its RECORD has a hash by {algorithm!r} for {member.name!r}")
             hashes[algorithm] = hashlib.new(algorithm)
         crc = size = 0
         for chunk in self._inflate(member):
@@ -248,46 +263,46 @@ class _Reader:
             for digest in hashes.values():
                 digest.update(chunk)
         if crc != member.crc or size != member.size:
-            raise ArchiveError(f"{member.name} is damaged: it does not have the CRC it should")
+            raise ArchiveError(f"{member.name!r} is damaged: it does not have the CRC it should")
         if member.is_folder or member.name in {f"{self.dist_info}/{own}" for own in _UNHASHED}:
             return hashes["sha256"].hexdigest()
         if claimed is None:
-            raise ArchiveError(f"its RECORD does not list {member.name}")
+            raise ArchiveError(f"its RECORD does not list {member.name!r}")
         if algorithm and not _same_hash(value, hashes[algorithm].digest()):
-            raise ArchiveError(f"{member.name} does not have the hash that RECORD gives it")
+            raise ArchiveError(f"{member.name!r} does not have the hash that RECORD gives it")
         if claimed[1] and claimed[1] != str(size):
-            raise ArchiveError(f"{member.name} does not have the size that RECORD gives it")
+            raise ArchiveError(f"{member.name!r} does not have the size that RECORD gives it")
         return hashes["sha256"].hexdigest()
 
     def _inflate(self, member: Member) -> Iterator[bytes]:
+        """The content of a member, a piece at a time, and no more than its size."""
+        left = member.size
+        packed = self._packed(member)
+        try:
+            for piece in packed if member.method == STORED else _inflated(packed):
+                left -= len(piece)
+                if left < 0:
+                    raise ArchiveError(f"{member.name!r} is larger than the directory says")
+                yield piece
+        except zlib.error as error:
+            raise ArchiveError(f"{member.name!r} is damaged: {error}") from error
+
+    def _packed(self, member: Member) -> Iterator[bytes]:
         offset = data_offset(self.fd, member)
         end = offset + member.compressed_size
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS) if member.method == DEFLATED else None
         while offset < end:
             chunk = os.pread(self.fd, min(_CHUNK, end - offset), offset)
             if not chunk:
-                raise ArchiveError(f"{member.name} is cut off")
+                raise ArchiveError(f"{member.name!r} is cut off")
             offset += len(chunk)
-            if inflater is None:
-                yield chunk
-                continue
-            try:
-                # Bounded, so that a member made to explode is met a piece at a time.
-                while chunk:
-                    yield inflater.decompress(chunk, _CHUNK)
-                    chunk = inflater.unconsumed_tail
-            except zlib.error as error:
-                raise ArchiveError(f"{member.name} is damaged: {error}") from error
-        if inflater is not None:
-            yield inflater.flush()
-            if not inflater.eof:
-                raise ArchiveError(f"{member.name} is cut off")
+            yield chunk
 
     def _read(self, name: str) -> bytes:
-        try:
-            return b"".join(self._inflate(self.members[name]))
-        except KeyError:
-            raise ArchiveError(f"it has no {name}") from None
+        if name not in self.members:
+            raise ArchiveError(f"it has no {name}")
+        if self.members[name].size > _LARGEST_TEXT:
+            raise ArchiveError(f"its {name} is too large")
+        return b"".join(self._inflate(self.members[name]))
 
     def _installed_path(self, name: str) -> str | None:
         """Where `pip install --target` puts a member, or None where it puts it nowhere."""
@@ -300,14 +315,14 @@ class _Reader:
             return name
         scheme, _, rest = rest.partition("/")
         if not rest:
-            raise ArchiveError(f"{name} belongs to no scheme")
+            raise ArchiveError(f"{name!r} belongs to no scheme")
         if scheme == "scripts":
             return f"bin/{rest}"
         if scheme == "headers":
             return f"{HEADERS}/{self.stem.partition('-')[0]}/{rest}"
         if scheme in ("purelib", "platlib", "data"):
             return rest
-        raise ArchiveError(f"{name} belongs to no scheme that installers know")
+        raise ArchiveError(f"{name!r} belongs to no scheme that installers know")
 
     def _mode(self, member: Member) -> int:
         is_script = member.name.startswith(f"{self.stem}.data/scripts/")
@@ -319,12 +334,9 @@ class _Reader:
             return None
         content = self._read(member.name)
         first, newline, rest = content.partition(b"\n")
-        if not re.match(rb"#!pythonw?(\s|$)", first):
+        if not first.startswith(b"#!python"):
             return None
-        try:
-            return (_INTERPRETER + newline + rest).decode()
-        except UnicodeDecodeError:
-            raise ArchiveError(f"the script {member.name} is not UTF-8") from None
+        return (_INTERPRETER + newline + rest).decode(errors="surrogateescape")
 
     def _entry_points(self) -> Iterator[WrittenFile]:
         """The scripts of `console_scripts` and `gui_scripts`."""
@@ -341,13 +353,37 @@ class _Reader:
             raise ArchiveError("its entry_points.txt can't be read") from None
         for section in ("console_scripts", "gui_scripts"):
             for script, reference in parser[section].items() if section in parser else ():
-                target = reference.partition("[")[0].replace(" ", "")
+                target = "".join(reference.partition("[")[0].split())
                 module, _, function = target.partition(":")
-                if not function or "/" in script or "\\" in script or script.startswith("."):
+                if (
+                    not _DOTTED.fullmatch(module)
+                    or not _DOTTED.fullmatch(function)
+                    or (
+                        script.startswith(".")
+                        or not script.isprintable()
+                        or set(script) & set("/\\")
+                    )
+                ):
                     raise ArchiveError(f"its entry point {script!r} can't be made a script")
                 first = function.partition(".")[0]
                 text = _SCRIPT.format(module=module, first=first, function=function)
                 yield WrittenFile(f"bin/{script}", 0o755, text)
+
+
+def _inflated(packed: Iterable[bytes]) -> Iterator[bytes]:
+    """Inflate, in pieces of at most a chunk, so that nothing made to explode fills the memory."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    for chunk in packed:
+        if inflater.eof:
+            raise zlib.error("there are bytes behind its end")
+        while chunk:
+            yield inflater.decompress(chunk, _CHUNK)
+            chunk = inflater.unconsumed_tail
+    yield inflater.flush()
+    if not inflater.eof:
+        raise zlib.error("it is cut off")
+    if inflater.unused_data:
+        raise zlib.error("there are bytes behind its end")
 
 
 def _by_name(members: tuple[Member, ...]) -> dict[str, Member]:
@@ -366,6 +402,8 @@ def _fault(member: Member) -> str:
     parts = member.name.rstrip("/").split("/")
     if "\\" in member.name or "\0" in member.name or re.match(r"[A-Za-z]:", member.name):
         return "is not a name that every system can hold"
+    if len(member.raw_name) > _LONGEST_NAME:
+        return "is longer than a path can be"
     if ".." in parts or "." in parts or "" in parts:
         return "does not stay within the folder it is installed to"
     if member.is_encrypted:

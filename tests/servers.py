@@ -1,0 +1,252 @@
+"""An index server for tests: PEP 503 pages over a folder of distributions, and faults on demand."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import re
+import socket
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Lock, Thread
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote, urlsplit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+__all__ = ["Asked", "Fault", "IndexServer"]
+
+_PIECE = 1 << 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """What a path does in place of a good answer, so many `times` (None: always).
+
+    `status` alone answers with that status; `location` redirects to a URL. Otherwise the answer
+    is announced as usual, with `content` in place of the file's: `cut_after` so many bytes the
+    connection is closed, `stall_after` so many bytes nothing more comes.
+    """
+
+    status: int | None = None
+    location: str = ""
+    content: bytes | None = None
+    cut_after: int | None = None
+    stall_after: int | None = None
+    times: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request that the server got."""
+
+    path: str
+    authorization: str | None
+    range: str | None
+
+
+class IndexServer:
+    """Serves the wheels and sdists in a folder, on 127.0.0.1, while the `with` block lasts.
+
+    Pages are at `/simple/NAME/`, files at `/files/FILENAME`. With a `password` all of it needs
+    basic authentication. `faults` are by path, and may be changed at any time; `asked` are the
+    requests so far. `ranges` says whether it honours them, `hashes` whether pages have them,
+    `rate` is how many bytes of a file it sends in a second.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        user: str = "",
+        password: str = "",
+        ranges: bool = True,
+        hashes: bool = True,
+        rate: float | None = None,
+    ) -> None:
+        self.folder = folder
+        self.user = user
+        self.password = password
+        self.ranges = ranges
+        self.hashes = hashes
+        self.rate = rate
+        self.faults: dict[str, Fault] = {}
+        self.asked: list[Asked] = []
+        self.closing = Event()
+        self._lock = Lock()
+        # Listening from here on, so that its address is known before it answers.
+        self._server = _Server(("127.0.0.1", 0), _handler_of(self))
+        self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def port(self) -> int:
+        port: int = self._server.server_address[1]
+        return port
+
+    @property
+    def url(self) -> str:
+        """The index's URL, without the password."""
+        return f"http://127.0.0.1:{self.port}/simple"
+
+    def url_as(self, user: str, password: str) -> str:
+        """The index's URL with credentials, which are put in as they are given."""
+        return f"http://{user}:{password}@127.0.0.1:{self.port}/simple"
+
+    def file_url(self, filename: str, *, host: str = "127.0.0.1") -> str:
+        return f"http://{host}:{self.port}/files/{quote(filename)}"
+
+    def paths_asked(self) -> list[str]:
+        return [asked.path for asked in self.asked]
+
+    def note(self, asked: Asked) -> None:
+        with self._lock:
+            self.asked.append(asked)
+
+    def take_fault(self, path: str) -> Fault | None:
+        """The fault of a path, which is used up by it where it is for so many times."""
+        with self._lock:
+            fault = self.faults.get(path)
+            if fault is None or fault.times is None:
+                return fault
+            if fault.times == 0:
+                return None
+            self.faults[path] = replace(fault, times=fault.times - 1)
+            return fault
+
+    def admits(self, authorization: str | None) -> bool:
+        if not self.password:
+            return True
+        pair = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+        return authorization == f"Basic {pair}"
+
+    def content(self, path: str) -> tuple[str, bytes] | None:
+        """The type and the bytes at a path; None where there is nothing."""
+        parts = path.strip("/").split("/")
+        if parts[0] == "files" and len(parts) == 2:
+            file = self.folder / parts[1]
+            return ("application/octet-stream", file.read_bytes()) if file.is_file() else None
+        if parts[0] == "simple" and len(parts) == 2:
+            files = [file for file in sorted(self.folder.iterdir()) if _project(file) == parts[1]]
+            return ("text/html", self._page(files)) if files else None
+        return None
+
+    def _page(self, files: list[Path]) -> bytes:
+        links = []
+        for file in files:
+            url = f"/files/{quote(file.name)}"
+            if self.hashes:
+                url += f"#sha256={hashlib.sha256(file.read_bytes()).hexdigest()}"
+            links.append(f'<a href="{html.escape(url)}">{html.escape(file.name)}</a><br>')
+        return f"<!DOCTYPE html><html><body>{''.join(links)}</body></html>".encode()
+
+
+def _project(file: Path) -> str:
+    """The name of the project that a distribution is of (PEP 503)."""
+    stem = file.name.removesuffix(".tar.gz")
+    name = stem.split("-")[0] if file.suffix == ".whl" else stem.rpartition("-")[0]
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes away is no error."""
+
+
+def _handler_of(index: IndexServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            path = unquote(urlsplit(self.path).path)
+            authorization = self.headers["Authorization"]
+            index.note(Asked(path=path, authorization=authorization, range=self.headers["Range"]))
+            if not index.admits(authorization):
+                self._empty(401, {"WWW-Authenticate": 'Basic realm="index"'})
+            elif (fault := index.take_fault(path)) is None:
+                self._answer(path, Fault())
+            elif fault.location:
+                self._empty(302, {"Location": fault.location})
+            elif fault.status is not None:
+                self._empty(fault.status, {})
+            else:
+                self._answer(path, fault)
+
+        do_HEAD = do_GET
+
+        def _empty(self, status: int, headers: dict[str, str]) -> None:
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": "0"}.items():
+                self.send_header(name, value)
+            self.end_headers()
+
+        def _answer(self, path: str, fault: Fault) -> None:
+            found = index.content(path)
+            if found is None:
+                self._empty(404, {})
+                return
+            kind, content = found
+            if fault.content is not None:
+                content = fault.content
+            start = self._start(len(content))
+            self.send_response(200 if start is None else 206)
+            self.send_header("Content-Type", kind)
+            # So that no client keeps a page for the next test that gets the same port.
+            self.send_header("Cache-Control", "no-store")
+            if start is not None:
+                total = len(content)
+                self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
+                content = content[start:]
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self._send(content, fault)
+
+        def _start(self, length: int) -> int | None:
+            """Where the range that is asked for starts, where ranges are honoured."""
+            asked = re.fullmatch(r"bytes=(\d+)-", self.headers["Range"] or "")
+            if not index.ranges or asked is None or int(asked[1]) >= length:
+                return None
+            return int(asked[1])
+
+        def _send(self, content: bytes, fault: Fault) -> None:
+            limits = [end for end in (fault.cut_after, fault.stall_after) if end is not None]
+            for start in range(0, len(content[: min(limits, default=None)]), _PIECE):
+                piece = content[start : min([start + _PIECE, *limits])]
+                self.wfile.write(piece)
+                if index.rate and index.closing.wait(len(piece) / index.rate):
+                    return
+            if limits:
+                self.wfile.flush()
+                if fault.stall_after is not None:
+                    index.closing.wait()
+                self.close_connection = True
+                with suppress(OSError):
+                    self.connection.shutdown(socket.SHUT_RDWR)
+
+        def log_message(self, *_: object) -> None:
+            """Tests look at what was asked; nobody reads a log."""
+
+    return Handler
