@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import time
 from contextlib import contextmanager, suppress
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 # Raised when the meaning of what is stored changes: what an older azpack left is not read.
 _FORMAT = "v1"
+_SECTIONS = frozenset({"wheels", "built", "segments", "plans", "tmp"})
 _ABANDONED = 24 * 3600.0
 
 
@@ -82,7 +84,7 @@ class Store:
         place = self._root / "built" / key
         try:
             sha256, tag = place.read_text(encoding="ascii").split()
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):  # ValueError: cut short, by a power failure
             return None
         mark_used(place)
         return (sha256, tag) if self.wheel_folder(sha256).is_dir() else None
@@ -168,15 +170,53 @@ class Store:
             for entry in self._root.glob(pattern):
                 with suppress(FileNotFoundError):
                     if now - entry.stat().st_mtime > age:
-                        freed += _remove(entry)
-        for entry in self.folder.glob("v*"):
-            if entry.name != _FORMAT:
-                freed += _remove(entry)
-        return freed
+                        freed += self._remove(entry)
+        return freed + sum(map(self._remove, self._formats(_FORMAT)))
 
     def clear(self) -> int:
         """Remove everything; returns the number of bytes that were freed."""
-        return sum(_remove(entry) for entry in self.folder.glob("v*"))
+        return sum(map(self._remove, self._formats()))
+
+    def _formats(self, *excepted: str) -> list[Path]:
+        """The folders of this store and of older formats, and nothing else: whoever calls the
+        home folder the cache folder must not lose what happens to be named alike there.
+        """
+        return [
+            entry
+            for entry in self.folder.glob("v*")
+            if entry.name not in excepted
+            and re.fullmatch(r"v\d+(-removed-\w+)?", entry.name)
+            and entry.is_dir()
+            and _SECTIONS.issuperset(os.listdir(entry))
+        ]
+
+    def _remove(self, entry: Path) -> int:
+        """Remove a file, or a folder whose name is free at once: half a folder would be believed
+        to be whole, should this be interrupted.
+        """
+        size = _size(entry)
+        if not entry.is_dir():
+            entry.unlink(missing_ok=True)
+            return size
+        mark = os.urandom(8).hex()
+        if entry.parent == self.folder:
+            grave = entry.with_name(f"{entry.name.partition('-')[0]}-removed-{mark}")
+        else:
+            grave = self._root / "tmp" / mark
+            grave.parent.mkdir(exist_ok=True)
+        with suppress(FileNotFoundError):
+            entry.rename(grave)
+        _remove_folder(grave)
+        return size
+
+
+def damaged_store(what: str) -> FileError:
+    """The error for what was whole when it entered the store, and is not any more."""
+    return FileError(
+        "damaged-store",
+        f"the wheel store is damaged: {what}",
+        hint="empty it with 'azpack cache clear', and build again",
+    )
 
 
 def mark_used(folder: Path) -> None:
@@ -192,15 +232,6 @@ def _size(entry: Path) -> int:
         return entry.stat().st_size
     except FileNotFoundError:  # another process removed it
         return 0
-
-
-def _remove(entry: Path) -> int:
-    size = _size(entry)
-    if entry.is_dir():
-        _remove_folder(entry)
-    else:
-        entry.unlink(missing_ok=True)
-    return size
 
 
 def _remove_folder(folder: Path) -> None:

@@ -42,7 +42,8 @@ _LONGEST_NAME = 4000
 # Written by whoever installs, so what a wheel ships under these names says nothing.
 _INSTALLER_FILES = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"})
 _UNHASHED = ("RECORD", "RECORD.jws", "RECORD.p7s")
-_DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+_DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
+_REFERENCE = re.compile(f"({_DOTTED}):({_DOTTED})")
 _INTERPRETER = b"#!/usr/bin/env python3"
 _SCRIPT = """\
 #!/usr/bin/env python3
@@ -169,17 +170,21 @@ class _Reader:
         except InvalidWheelFilename as error:
             raise ArchiveError(str(error)) from None
         self.members = _by_name(read_directory(fd))
-        found = {
-            top.removesuffix(".dist-info")
+        own = {
+            top
             for name in self.members
             for top, slash, _ in [name.partition("/")]
-            if slash and top.endswith(".dist-info")
+            if slash
+            and top.endswith((".dist-info", ".data"))
+            and canonicalize_name(top.partition("-")[0]) == self.name
         }
-        own = [stem for stem in found if canonicalize_name(stem.partition("-")[0]) == self.name]
-        if len(own) != 1:
-            raise ArchiveError(f"it has {len(own) or 'no'} .dist-info folders of {self.name}")
-        self.stem = own[0]
-        self.dist_info = f"{self.stem}.dist-info"
+        # Not always of the same spelling as .dist-info; pip does not care for it either.
+        self.data_folders = {top for top in own if top.endswith(".data")}
+        infos = own - self.data_folders
+        if len(infos) != 1:
+            raise ArchiveError(f"it has {len(infos) or 'no'} .dist-info folders of {self.name}")
+        self.dist_info = infos.pop()
+        self.stem = self.dist_info.removesuffix(".dist-info")
 
     def contents(self) -> WheelContents:
         self._check_metadata()
@@ -311,7 +316,7 @@ class _Reader:
         top, _, rest = name.partition("/")
         if top == self.dist_info and rest in _INSTALLER_FILES:
             return None
-        if top != f"{self.stem}.data":
+        if top not in self.data_folders:
             return name
         scheme, _, rest = rest.partition("/")
         if not rest:
@@ -325,12 +330,15 @@ class _Reader:
         raise ArchiveError(f"{name!r} belongs to no scheme that installers know")
 
     def _mode(self, member: Member) -> int:
-        is_script = member.name.startswith(f"{self.stem}.data/scripts/")
-        return 0o755 if is_script or member.mode & 0o111 else 0o644
+        return 0o755 if self._is_script(member) or member.mode & 0o111 else 0o644
+
+    def _is_script(self, member: Member) -> bool:
+        folder, _, rest = member.name.partition("/")
+        return folder in self.data_folders and rest.startswith("scripts/")
 
     def _script(self, member: Member) -> str | None:
         """The text of a script that names the interpreter as `#!python`, with the real one."""
-        if not member.name.startswith(f"{self.stem}.data/scripts/") or member.size > _CHUNK:
+        if not self._is_script(member) or member.size > _CHUNK:
             return None
         content = self._read(member.name)
         first, newline, rest = content.partition(b"\n")
@@ -353,18 +361,10 @@ class _Reader:
             raise ArchiveError("its entry_points.txt can't be read") from None
         for section in ("console_scripts", "gui_scripts"):
             for script, reference in parser[section].items() if section in parser else ():
-                target = "".join(reference.partition("[")[0].split())
-                module, _, function = target.partition(":")
-                if (
-                    not _DOTTED.fullmatch(module)
-                    or not _DOTTED.fullmatch(function)
-                    or (
-                        script.startswith(".")
-                        or not script.isprintable()
-                        or set(script) & set("/\\")
-                    )
-                ):
+                found = _REFERENCE.fullmatch("".join(reference.partition("[")[0].split()))
+                if not found or not script.isprintable() or re.search(r"^\.|[/\\]", script):
                     raise ArchiveError(f"its entry point {script!r} can't be made a script")
+                module, function = found.groups()
                 first = function.partition(".")[0]
                 text = _SCRIPT.format(module=module, first=first, function=function)
                 yield WrittenFile(f"bin/{script}", 0o755, text)

@@ -25,6 +25,7 @@ from azpack.archive import (
 from azpack.atomic import replacing
 from azpack.errors import FileError, UsageError
 from azpack.package.segment import SITE_PACKAGES, deflate, digest_line
+from azpack.store import damaged_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -112,7 +113,10 @@ def assemble(
         data_size = 0
         if segment is not None:
             with open(segment.data, "rb") as data:
-                copy_range(data.fileno(), 0, segment.data_size, out)
+                try:
+                    copy_range(data.fileno(), 0, segment.data_size, out)
+                except ArchiveError as error:
+                    raise damaged_store(f"{segment.data} is cut off") from error
             data_size = segment.data_size
             out.seek(data_size)
         entries: list[tuple[Entry, int]] = []
@@ -185,7 +189,7 @@ def _write_file(out: BinaryIO, root: Path, path: str, *, timestamp: int) -> Entr
             else:
                 entry = _write_large(out, file, path, mode, before.st_size, timestamp=timestamp)
             after = os.fstat(file.fileno())
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise FileError("vanished", f"{path} went away while it was packed") from error
     except (PermissionError, IsADirectoryError) as error:
         raise FileError(
@@ -195,12 +199,16 @@ def _write_file(out: BinaryIO, root: Path, path: str, *, timestamp: int) -> Entr
         ) from error
     stamps = [(state.st_size, state.st_mtime_ns) for state in (before, after)]
     if stamps[0] != stamps[1] or entry.size != before.st_size:
-        raise FileError(
-            "changed",
-            f"{path} changed while it was packed",
-            hint="build again when nothing writes to it, or leave it out by .funcignore",
-        )
+        raise _changed(path)
     return entry
+
+
+def _changed(path: str) -> FileError:
+    return FileError(
+        "changed",
+        f"{path} changed while it was packed",
+        hint="build again when nothing writes to it, or leave it out by .funcignore",
+    )
 
 
 def _write_small(out: BinaryIO, file: BinaryIO, path: str, mode: int, *, timestamp: int) -> Entry:
@@ -247,14 +255,16 @@ def _write_large(
         read += len(chunk)
         out.write(packer.compress(chunk))
     out.write(packer.flush())
+    if read != size:
+        raise _changed(path)
     entry = entry_of(DEFLATED, crc, out.tell() - data, digest.hexdigest())
-    if read == size and entry.compressed_size >= size:
+    if entry.compressed_size >= size:
         out.seek(data)
         out.truncate()
         try:
             copy_range(file.fileno(), 0, size, out)
         except ArchiveError:
-            raise FileError("changed", f"{path} changed while it was packed") from None
+            raise _changed(path) from None
         out.seek(data + size)
         entry = entry_of(STORED, crc, size, digest.hexdigest())
     end = out.tell()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -97,14 +98,20 @@ def write_companions(companions: Companions, manifest: dict[str, Any], package: 
     Raises:
         FileError: a file can't be written.
     """
-    _write(companions.manifest, json.dumps(manifest, indent=2, ensure_ascii=False))
-    _write(companions.settings, json.dumps(manifest["app_settings"]["set"], indent=2))
+    _write_json(companions.manifest, manifest)
+    _write_json(companions.settings, manifest["app_settings"]["set"])
     if package.sha256 is not None:
-        _write(companions.checksum, f"{package.sha256}  {package.path.name}")
+        _write(companions.checksum, os.fsencode(f"{package.sha256}  {package.path.name}\n"))
     else:
         companions.checksum.unlink(missing_ok=True)
 
 
-def _write(path: Path, text: str) -> None:
+def _write_json(path: Path, value: object) -> None:
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    # The name of the zip need not be Unicode; what is not becomes an escape of JSON.
+    _write(path, f"{text}\n".encode(errors="backslashreplace"))
+
+
+def _write(path: Path, content: bytes) -> None:
     with replacing(path) as file:
-        file.write(f"{text}\n".encode())
+        file.write(content)

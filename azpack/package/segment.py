@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from azpack.archive import (
     DEFLATED,
     STORED,
+    ArchiveError,
     Entry,
     central_record,
     copy_range,
@@ -27,7 +28,7 @@ from azpack.archive import (
 )
 from azpack.deps.wheel import HEADERS, Wheel
 from azpack.errors import WheelError
-from azpack.store import Store, mark_used
+from azpack.store import Store, damaged_store, mark_used
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 SITE_PACKAGES = ".python_packages/lib/site-packages/"
 
 _LAYOUT = "1"
+_MOST_OPEN = 100  # files; macOS lets a process have 256
 
 
 class Collision(NamedTuple):
@@ -67,6 +69,8 @@ def find_segment(store: Store, key: str) -> Segment | None:
         meta = json.loads((folder / "meta.json").read_bytes())
     except FileNotFoundError:
         return None
+    except ValueError as error:
+        raise damaged_store(f"{folder / 'meta.json'} can't be read") from error
     mark_used(folder)
     meta["collisions"] = tuple(Collision(*row) for row in meta["collisions"])
     return Segment(
@@ -92,6 +96,7 @@ def make_segment(
 
     Raises:
         WheelError: a path is a file in one wheel and a folder in another.
+        FileError: a wheel in the store is not what it was when it came there.
     """
     key = segment_key(wheels, python=python, timestamp=timestamp)
     if (segment := find_segment(store, key)) is not None:
@@ -111,7 +116,7 @@ def make_segment(
                 directory.write(central_record(entry, offset, timestamp=timestamp))
                 offset += length
         lines = "".join(map(digest_line, entries))
-        (whole / "digest-lines").write_text(lines, encoding="utf-8")
+        (whole / "digest-lines").write_bytes(lines.encode())
         meta = {
             "data_size": offset,
             "entries": len(entries),
@@ -187,7 +192,8 @@ def _sources(wheel: Wheel, *, python: str) -> Iterator[_Source]:
         )
         yield _Source(made, wheel.path, entry.offset, None)
     for file in contents.written:
-        source = _written(file.path, file.mode, file.text.encode(), wheel)
+        content = file.text.encode(errors="surrogateescape")
+        source = _written(file.path, file.mode, content, wheel)
         rows.append((file.path, _record_hash(source.entry.sha256), str(source.entry.size)))
         yield source
     record = f"{contents.dist_info}/RECORD"
@@ -234,6 +240,9 @@ def _write(out: BinaryIO, sources: Sequence[_Source], *, timestamp: int) -> Iter
     with ExitStack() as stack:
         opened: dict[Path, int] = {}
         for entry, wheel, offset, content in sources:
+            if len(opened) == _MOST_OPEN:
+                stack.close()
+                opened.clear()
             header = local_header(entry, timestamp=timestamp)
             out.write(header)
             if content is not None:
@@ -241,5 +250,8 @@ def _write(out: BinaryIO, sources: Sequence[_Source], *, timestamp: int) -> Iter
             else:
                 if wheel not in opened:
                     opened[wheel] = stack.enter_context(open(wheel, "rb")).fileno()
-                copy_range(opened[wheel], offset, entry.compressed_size, out)
+                try:
+                    copy_range(opened[wheel], offset, entry.compressed_size, out)
+                except ArchiveError as error:
+                    raise damaged_store(f"{wheel}: {error}") from error
             yield len(header) + entry.compressed_size

@@ -15,6 +15,8 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from azpack.app.collect import collect_files
+from azpack.app.ignore import IgnoreRules
+from tests.unit.app.test_ignore import CASES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,6 +85,30 @@ def git(need: Callable[[str, str], NoReturn], tmp_path_factory: pytest.TempPathF
     if shutil.which("git") is None:
         need("git", "there is no git")
     return Git(tmp_path_factory.mktemp("git"))
+
+
+def test_cases_of_the_unit_tests(git: Git, tmp_path: Path) -> None:
+    for pattern, matching, others in CASES:
+        if not git.forgets_text and _FORGOTTEN_TEXT.search(pattern.encode()):
+            continue
+        paths = [path for path in [*matching, *others] if "//" not in path]
+        rules = f"{pattern}\n{ALWAYS_IGNORED}".encode()
+        (tmp_path / ".funcignore").write_bytes(rules)
+        lines = git.deciding_lines(tmp_path, paths)
+        found = IgnoreRules.parse(rules, source=".funcignore")
+        assert (pattern, {path: lines[path] != ":" for path in paths}) == (
+            pattern,
+            {path: is_ignored(found, path) for path in paths},
+        )
+
+
+def is_ignored(rules: IgnoreRules, path: str) -> bool:
+    """Whether a rule matches the path of a file, or of a folder that it is in."""
+    names = path.split("/")
+    return any(
+        rules.match("/".join(names[:length]), is_dir=length < len(names))
+        for length in range(1, len(names) + 1)
+    )
 
 
 # Few letters, so that patterns meet names; and what patterns are made of, as names can have it.
