@@ -23,6 +23,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from azpack.archive import DEFLATED, STORED, ArchiveError, Member, data_offset, read_directory
 from azpack.errors import WheelError
 
+try:
+    # The same interface at twice the speed: most of what checking a wheel costs is inflating.
+    from isal import isal_zlib as inflating
+except ImportError:  # it has no wheels for some platforms
+    import zlib as inflating  # type: ignore[no-redef]
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
@@ -33,6 +39,11 @@ HEADERS = "include/site/pythonX.Y"
 
 # Beside a wheel in the store: what `check_wheel` found.
 CONTENTS = "contents.json"
+
+_INFLATING_ERRORS: tuple[type[Exception], ...] = (
+    zlib.error,
+    inflating.error,  # type: ignore[assignment]  # isal's stubs call the class an instance
+)
 
 _CHUNK = 1 << 20
 # Of what is read whole: METADATA, RECORD and their like. The largest RECORDs have a few MB.
@@ -263,7 +274,7 @@ class _Reader:
             hashes[algorithm] = hashlib.new(algorithm)
         crc = size = 0
         for chunk in self._inflate(member):
-            crc = zlib.crc32(chunk, crc)
+            crc = inflating.crc32(chunk, crc)
             size += len(chunk)
             for digest in hashes.values():
                 digest.update(chunk)
@@ -289,7 +300,7 @@ class _Reader:
                 if left < 0:
                     raise ArchiveError(f"{member.name!r} is larger than the directory says")
                 yield piece
-        except zlib.error as error:
+        except _INFLATING_ERRORS as error:
             raise ArchiveError(f"{member.name!r} is damaged: {error}") from error
 
     def _packed(self, member: Member) -> Iterator[bytes]:
@@ -372,7 +383,7 @@ class _Reader:
 
 def _inflated(packed: Iterable[bytes]) -> Iterator[bytes]:
     """Inflate, in pieces of at most a chunk, so that nothing made to explode fills the memory."""
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    inflater = inflating.decompressobj(-inflating.MAX_WBITS)
     for chunk in packed:
         if inflater.eof:
             raise zlib.error("there are bytes behind its end")
