@@ -150,7 +150,7 @@ def _parse_directory(directory: bytes, *, limit: int) -> Iterator[Member]:
             size, compressed_size, header_offset = _zip64_values(
                 extra, size, compressed_size, header_offset
             )
-        if header_offset + _LOCAL.size + compressed_size > limit:
+        if header_offset + _LOCAL.size + name_length + compressed_size > limit:
             raise ArchiveError(f"{_decode(raw_name, flags)!r} does not lie within the file")
         yield Member(
             name=_decode(raw_name, flags),

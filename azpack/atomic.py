@@ -7,7 +7,7 @@ import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from azpack.errors import FileError
+from azpack.errors import FileError, is_disk_full
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,10 +49,16 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
                 finally:
                     os.close(folder)
         os.replace(name, path)
-    except BaseException:
+    except BaseException as error:
         if name is not None:
             with suppress(OSError):
                 os.unlink(name)
+        if isinstance(error, OSError) and is_disk_full(error):
+            raise FileError(
+                "disk-full",
+                f"{path} can't be written: {error.strerror}",
+                hint="make room there, or write somewhere else with --output",
+            ) from error
         raise
 
 

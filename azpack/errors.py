@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -61,3 +62,8 @@ class FileError(AzpackError):
     """Reading or writing files failed."""
 
     exit_code = 6
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether writing failed for want of room: on the disk, or in the user's share of it."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -220,6 +220,12 @@ def find_output(project: Project, options: Options) -> Path:
             f"{output} is a folder",
             hint=f"name the zip: --output {output / project.name}.zip",
         )
+    if output.exists() and not output.is_file():
+        raise UsageError(
+            "output-not-a-file",
+            f"{output} is not a regular file",
+            hint="write to standard output with --output - and redirect that",
+        )
     return output
 
 

@@ -22,14 +22,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from azpack.errors import FileError
+from azpack.errors import FileError, is_disk_full
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Raised when the meaning of what is stored changes: what an older azpack left is not read.
 _FORMAT = "v1"
-_SECTIONS = frozenset({"wheels", "built", "segments", "plans", "tmp"})
+_SECTIONS = frozenset({"wheels", "built", "segments", "plans", "tmp", ".DS_Store"})
 _ABANDONED = 24 * 3600.0
 
 
@@ -129,6 +129,15 @@ class Store:
             ) from error
         try:
             yield folder
+        except OSError as error:
+            if is_disk_full(error):
+                raise FileError(
+                    "disk-full",
+                    f"the cache folder {self.folder} can't be written: {error.strerror}",
+                    hint="make room there ('azpack cache prune' removes what no build has used for "
+                    "30 days), or choose another with --cache-dir",
+                ) from error
+            raise
         finally:
             _remove_folder(folder)
 

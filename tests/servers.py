@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
+from zipfile import ZipFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,8 +55,9 @@ class Asked:
 class IndexServer:
     """Serves the wheels and sdists in a folder, on 127.0.0.1, while the `with` block lasts.
 
-    Pages are at `/simple/NAME/`, files at `/files/FILENAME`. With a `password` all of it needs
-    basic authentication. `faults` are by path, and may be changed at any time; `asked` are the
+    Pages are at `/simple/NAME/`, files at `/files/FILENAME`, and the metadata of wheels beside them
+    (PEP 658), so that a resolver has no need of the wheels. With a `password` all of it needs
+    basic authentication. `faults` are by path, without a slash at its end, and may be changed at any time; `asked` are the
     requests so far. `ranges` says whether it honours them, `hashes` whether pages have them,
     `rate` is how many bytes of a file it sends in a second.
     """
@@ -126,6 +128,7 @@ class IndexServer:
     def take_fault(self, path: str) -> Fault | None:
         """The fault of a path, which is used up by it where it is for so many times."""
         with self._lock:
+            path = path.rstrip("/")
             fault = self.faults.get(path)
             if fault is None or fault.times is None:
                 return fault
@@ -143,6 +146,9 @@ class IndexServer:
     def content(self, path: str) -> tuple[str, bytes] | None:
         """The type and the bytes at a path; None where there is nothing."""
         parts = path.strip("/").split("/")
+        if parts[0] == "files" and parts[-1].endswith(".whl.metadata"):
+            file = self.folder / parts[1].removesuffix(".metadata")
+            return ("text/plain", _metadata(file)) if file.is_file() else None
         if parts[0] == "files" and len(parts) == 2:
             file = self.folder / parts[1]
             return ("application/octet-stream", file.read_bytes()) if file.is_file() else None
@@ -157,7 +163,14 @@ class IndexServer:
             url = f"/files/{quote(file.name)}"
             if self.hashes:
                 url += f"#sha256={hashlib.sha256(file.read_bytes()).hexdigest()}"
-            links.append(f'<a href="{html.escape(url)}">{html.escape(file.name)}</a><br>')
+            attributes = {"href": url}
+            if file.suffix == ".whl":
+                metadata = _metadata(file)
+                attributes["data-core-metadata"] = f"sha256={hashlib.sha256(metadata).hexdigest()}"
+                if found := re.search(rb"^Requires-Python: (.+)$", metadata, re.MULTILINE):
+                    attributes["data-requires-python"] = found[1].decode()
+            text = " ".join(f'{name}="{html.escape(it)}"' for name, it in attributes.items())
+            links.append(f"<a {text}>{html.escape(file.name)}</a><br>")
         return f"<!DOCTYPE html><html><body>{''.join(links)}</body></html>".encode()
 
 
@@ -166,6 +179,12 @@ def _project(file: Path) -> str:
     stem = file.name.removesuffix(".tar.gz")
     name = stem.split("-")[0] if file.suffix == ".whl" else stem.rpartition("-")[0]
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _metadata(wheel: Path) -> bytes:
+    with ZipFile(wheel) as opened:
+        name = next(name for name in opened.namelist() if name.endswith(".dist-info/METADATA"))
+        return opened.read(name)
 
 
 class _Server(ThreadingHTTPServer):
@@ -194,7 +213,7 @@ def _handler_of(index: IndexServer) -> type[BaseHTTPRequestHandler]:
             else:
                 self._answer(path, fault)
 
-        do_HEAD = do_GET
+        do_HEAD = do_GET  # noqa: N815  # http.server asks for this name
 
         def _empty(self, status: int, headers: dict[str, str]) -> None:
             self.send_response(status)

@@ -298,7 +298,7 @@ def _read_rules(root: Path) -> IgnoreRules:
             raise UsageError(
                 "ignore-file-not-a-file",
                 f"{path} is not a file",
-                hint=f"Make {_IGNORE_FILE} a text file of patterns, or remove it.",
+                hint=f"make {_IGNORE_FILE} a text file of patterns, or remove it",
                 context={"path": str(path)},
             )
         text = path.read_bytes()
@@ -309,7 +309,7 @@ def _read_rules(root: Path) -> IgnoreRules:
         raise FileError(
             "broken-link",
             f"{_IGNORE_FILE} is a link to {_shown(os.readlink(path))}, which does not exist",
-            hint=f"Make {_IGNORE_FILE} a text file of patterns, or remove it.",
+            hint=f"make {_IGNORE_FILE} a text file of patterns, or remove it",
             context={"path": _IGNORE_FILE},
         ) from error
     except OSError as error:
@@ -351,13 +351,13 @@ def _unpackable(problems: list[_Problem]) -> FileError:
         if len(problems) > len(lines):
             lines.append(f"and {len(problems) - len(lines)} more")
         message = "\n  ".join((f"{len(problems)} paths can't be packed:", *lines))
-    hint = f"Add {'it' if len(problems) == 1 else 'them'} to {_IGNORE_FILE}"
+    hint = f"add {'it' if len(problems) == 1 else 'them'} to {_IGNORE_FILE}"
     if any(problem.target is not None for problem in problems):
         hint += ", or replace each link by a copy of what it points to"
     return FileError(
         problems[0].code,
         message,
-        hint=f"{hint}.",
+        hint=hint,
         context={
             "paths": [
                 {"path": problem.path, "code": problem.code, "target": problem.target}
@@ -385,7 +385,7 @@ def _unreadable(folder: str, error: OSError) -> FileError:
     return FileError(
         code,
         f"{short} {what}",
-        hint=f"If it does not belong into the package, add it to {_IGNORE_FILE}.",
+        hint=f"if it does not belong into the package, add it to {_IGNORE_FILE}",
         context={"path": shown},
     )
 
@@ -393,8 +393,8 @@ def _unreadable(folder: str, error: OSError) -> FileError:
 def _too_many(folder: str) -> FileError:
     return FileError(
         "too-many-files-behind-links",
-        f"Links to folders lead to more than {_MAX_ENTRIES_BEHIND_LINKS} files and folders; "
+        f"links to folders lead to more than {_MAX_ENTRIES_BEHIND_LINKS} files and folders; "
         f"the last one seen is {_shown(folder)}",
-        hint=f"Add links to {_IGNORE_FILE}: each stands for a copy of all that it leads to.",
+        hint=f"add links to {_IGNORE_FILE}: each stands for a copy of all that it leads to",
         context={"path": _shown(folder), "limit": _MAX_ENTRIES_BEHIND_LINKS},
     )

@@ -69,7 +69,7 @@ class IgnoreRules:
             raise UsageError(
                 "ignore-file-encoding",
                 f"{source} is encoded in UTF-16",
-                hint=f"Save {source} as UTF-8.",
+                hint=f"save {source} as UTF-8",
                 context={"path": source},
             )
         lines = text.removeprefix(_UTF8_MARK).split(b"\n")

@@ -33,14 +33,14 @@ def find_project(path: Path | None) -> Project:
             what = "is not a folder" if folder.exists() else "does not exist"
             raise UsageError("no-such-folder", f"{path} {what}", context={"path": str(folder)})
         if not (folder / "host.json").is_file():
-            raise _no_host_json(folder)
+            raise _no_host_json(folder, named=path)
     else:
         folder = next(
             (place for place in (Path.cwd(), *Path.cwd().parents) if _has_host_json(place)),
             Path(),
         )
         if folder == Path():
-            raise _no_host_json(Path.cwd())
+            raise _no_host_json(Path.cwd(), named=Path())
     # Through "." and "..", but with the name of the link where the folder is one.
     folder = Path(os.path.normpath(folder))
     name = re.sub(r"[^\w.-]+", "-", folder.name).strip("-.") or "app"
@@ -51,14 +51,20 @@ def _has_host_json(folder: Path) -> bool:
     return (folder / "host.json").is_file()
 
 
-def _no_host_json(folder: Path) -> UsageError:
+def _no_host_json(folder: Path, *, named: Path) -> UsageError:
     found = _search(folder)
     hint = "name the folder that holds the app's host.json"
     if found:
-        hint = f"there is one in {', '.join(found[:5])}: run 'azpack build {found[0]}'"
+        nearest = os.path.normpath(os.path.join(named, found[0]))
+        hint = f"there is one in {', '.join(found[:5])}: name that folder, {nearest}"
+    what = (
+        "its host.json is not a file"
+        if (folder / "host.json").exists()
+        else "it holds no host.json"
+    )
     return UsageError(
         "no-host-json",
-        f"{folder} is no function app: it holds no host.json",
+        f"{folder} is no function app: {what}",
         hint=hint,
         context={"folder": str(folder), "found": found},
     )

@@ -55,43 +55,45 @@ class Console:
 
     def show(self, command: str, outcome: Outcome) -> None:
         """Write the result of a command that succeeded."""
+        from azpack.deps.index import redact, redacted
+
         if not self.quiet:
             for finding in outcome.findings:
                 self._finding(finding)
         if self.as_json:
             findings = [asdict(finding) for finding in outcome.findings]
             data = {**outcome.data, "findings": findings} if findings else outcome.data
-            self._envelope(command, "ok", 0, data, [])
+            self._envelope(command, "ok", 0, redacted(data), [])
         else:
             text = "".join(f"{line}\n" for line in outcome.lines)
-            write_text(sys.stdout, text)
+            write_text(sys.stdout, redact(text))
 
     def fail(self, command: str, error: AzpackError) -> None:
         """Write an error: the cause and the place, then what to do now."""
-        from azpack.deps.index import redact
+        from azpack.deps.index import redact, redacted
 
         first, *rest = redact(error.message).split("\n")
-        self._say(self.paint("error:", "red"), first)
+        self.say(self.paint("error:", "red"), first)
         for line in rest:
-            self._say("", line)
+            self.say("", line)
         for line in redact(error.hint).splitlines():
-            self._say(self.paint("hint:", "cyan"), line)
+            self.say(self.paint("hint:", "cyan"), line)
         if self.as_json:
             entry = {
                 "code": error.code,
                 "message": redact(error.message),
                 "hint": redact(error.hint),
-                "context": json.loads(redact(json.dumps(error.context, default=str))),
+                "context": redacted(error.context),
             }
             self._envelope(command, "error", error.exit_code, {}, [entry])
 
     def _finding(self, finding: Finding) -> None:
         style = "red" if finding.severity == "error" else "yellow"
-        self._say(self.paint(f"{finding.severity}:", style), f"{finding.code}: {finding.message}")
+        self.say(self.paint(f"{finding.severity}:", style), f"{finding.code}: {finding.message}")
         if finding.hint:
-            self._say(self.paint("hint:", "cyan"), finding.hint)
+            self.say(self.paint("hint:", "cyan"), finding.hint)
 
-    def _say(self, label: str, text: str) -> None:
+    def say(self, label: str, text: str) -> None:
         """Write a line to standard error, folded at the width of the terminal."""
         import shutil
         import textwrap
@@ -127,7 +129,7 @@ class Console:
             "data": data,
             "errors": errors,
         }
-        write_text(sys.stdout, json.dumps(envelope, ensure_ascii=False) + "\n")
+        write_text(sys.stdout, json.dumps(envelope, ensure_ascii=False, default=str) + "\n")
 
     def progress(self) -> ConsoleProgress:
         """What the stages report to."""
@@ -162,7 +164,9 @@ class ConsoleProgress(Progress):
     def warn(self, message: str) -> None:
         """Write a warning."""
         if not self._console.quiet:
-            write_text(sys.stderr, f"{self._console.paint('warning:', 'yellow')} {message}\n")
+            from azpack.deps.index import redact
+
+            self._console.say(self._console.paint("warning:", "yellow"), redact(message))
 
     def log(self, message: str) -> None:
         """Write a detail, under -v."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from azpack.cli.console import Console
+from azpack.cli.console import Console, write_text
 from azpack.cli.parser import make_parser
-from azpack.errors import AzpackError, FileError
+from azpack.errors import AzpackError, FileError, is_disk_full
 
 if TYPE_CHECKING:
     import argparse
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from azpack.app.config import Value
+    from azpack.cli.console import Outcome
 
 _INTERRUPTED = 130
 
@@ -54,13 +56,31 @@ def run() -> NoReturn:
     It ends without waiting for threads: one that hangs on a dead connection must not keep a user
     who interrupted, or who has an error to read.
     """
-    code = main(sys.argv[1:])
+    _fill_streams()
+    try:
+        code = main(sys.argv[1:])
+    except KeyboardInterrupt:  # a second one, while the first was seen to
+        code = _INTERRUPTED
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except OSError:  # the reader has gone
             code = code or FileError.exit_code
     os._exit(code)
+
+
+def _fill_streams() -> None:
+    """Put the null device where a standard stream was closed, lest another file takes its number.
+
+    Python has None for such a stream.
+    """
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 def main(argv: Sequence[str]) -> int:
@@ -80,25 +100,47 @@ def main(argv: Sequence[str]) -> int:
         module = import_module(f"azpack.cli.{arguments.command}_command")
         outcome = module.run(Invocation(arguments=arguments, console=console))
         if outcome is not None:
-            console.show(command, outcome)
+            _show(console, command, outcome)
     except SystemExit as exit_:  # --help and --version
         return int(exit_.code or 0)
     except KeyboardInterrupt:
-        console.fail(command, _InterruptedError("interrupted", "interrupted"))
-        return _INTERRUPTED
+        return _fail(console, command, _InterruptedError("interrupted", "interrupted"))
     except BrokenPipeError:
         # Nobody reads the rest, and Python must not complain at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FileError.exit_code
     except Exception as error:  # the last line of defence: every fault has its exit code
         if console.verbosity >= 2:
-            import traceback
-
-            traceback.print_exc()
-        known = _as_azpack_error(error)
-        console.fail(command, known)
-        return known.exit_code
+            _trace()
+        return _fail(console, command, _as_azpack_error(error))
     return 0
+
+
+def _show(console: Console, command: str, outcome: Outcome) -> None:
+    try:
+        console.show(command, outcome)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise FileError(
+            "result-not-written", f"standard output can't be written: {error.strerror}"
+        ) from error
+
+
+def _fail(console: Console, command: str, error: AzpackError) -> int:
+    with suppress(OSError):  # where nothing can be written, the exit code says it
+        console.fail(command, error)
+    return error.exit_code
+
+
+def _trace() -> None:
+    import traceback
+
+    from azpack.deps.index import redact
+
+    with suppress(OSError):
+        write_text(sys.stderr, redact(traceback.format_exc()))
 
 
 class _InterruptedError(AzpackError):
@@ -117,14 +159,14 @@ def _as_azpack_error(error: Exception) -> AzpackError:
     if isinstance(error, AzpackError):
         return error
     if isinstance(error, OSError):
-        import errno
-
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         where = f"{error.filename}: " if error.filename else ""
+        full = is_disk_full(error)
         return FileError(
             "disk-full" if full else "file-error",
             f"{where}{error.strerror or error}",
-            hint="make room, or put the cache elsewhere with --cache-dir" if full else "",
+            hint="make room, or name another folder for temporary files with TMPDIR"
+            if full
+            else "",
         )
     return AzpackError(
         "fault",

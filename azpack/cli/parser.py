@@ -88,7 +88,22 @@ class Parser(argparse.ArgumentParser):
                 raise UsageError(
                     "not-there-yet", f"{word} is not there yet", hint=f"see '{self.prog} --help'"
                 )
-        raise UsageError("usage", message, hint=f"see '{self.prog} --help'")
+        near = _nearest(message)
+        perhaps = f"perhaps you meant {near}; " if near else ""
+        raise UsageError("usage", message, hint=f"{perhaps}see '{self.prog} --help'")
+
+
+def _nearest(message: str) -> str:
+    """The choice or option that a mistyped one is closest to; nothing where none is close."""
+    import difflib
+
+    if found := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message):
+        known = re.findall(r"[\w-]+", found[2])
+    elif found := re.match(r"unrecognized arguments: ([^\s=]+)", message):
+        known = [f"--{name}" for name in SETTINGS]
+    else:
+        return ""
+    return next(iter(difflib.get_close_matches(found[1], known, n=1)), "")
 
 
 def make_parser() -> Parser:

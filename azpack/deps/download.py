@@ -84,6 +84,7 @@ class Downloader:
     def _transfer(self, session: Session, wanted: LockedDistribution, path: Path) -> str:
         """Download in as many attempts as it takes; what has arrived is not asked for again."""
         from requests import RequestException
+        from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
         from urllib3.exceptions import HTTPError
 
         fault = ""
@@ -97,6 +98,10 @@ class Downloader:
                     break
                 try:
                     fault = self._attempt(session, wanted, transfer)
+                except (InvalidSchema, InvalidURL, MissingSchema):
+                    raise WheelError(
+                        "bad-url", f"{public(wanted.url)} is not a URL to download from"
+                    ) from None
                 except (RequestException, HTTPError) as error:
                     fault = _describe(error)
                 if not fault:
@@ -123,11 +128,15 @@ class Downloader:
             return "" if transfer.is_whole else "the connection was cut"
 
     def _get(self, session: Session, url: str, *, start: int) -> Response:
+        from requests.auth import HTTPBasicAuth
+
         # Without "identity" a server may send the wheel compressed, and the hash would not fit.
         headers = {"Accept-Encoding": "identity"}
         if start:
             headers["Range"] = f"bytes={start}-"
-        auth = self._indexes.credentials_for(url)
+        found = self._indexes.credentials_for(url)
+        # As bytes: text would be sent in Latin-1, and servers expect UTF-8 (RFC 7617).
+        auth = HTTPBasicAuth(found[0].encode(), found[1].encode()) if found else None
         return session.get(public(url), headers=headers, auth=auth, stream=True, timeout=_TIMEOUTS)
 
 

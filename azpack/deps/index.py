@@ -10,21 +10,26 @@ import configparser
 import os
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit, urlunsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from azpack.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
 PYPI = "https://pypi.org/simple"
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s'\"]+(?=@)")
+# All before the last @ of a URL's authority: a password may hold another, and quotes.
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s]+(?=@)")
+_USER_INFO = re.compile(r"://[^/]*@")
+# What quoting leaves alone: the colon between user and password, and what is quoted already.
+_SAFE_IN_USER_INFO = ":%"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,11 +116,24 @@ def public(url: str) -> str:
 
 def redact(text: str) -> str:
     """A text that may hold URLs, with the credentials in them masked."""
-    return _CREDENTIALS.sub("****", text)
+    return _CREDENTIALS.sub("****", text) if "://" in text else text
+
+
+def redacted(value: Any) -> Any:
+    """Plain values of any depth, with `redact` applied to each text in them."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {name: redacted(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [redacted(item) for item in value]
+    return value
 
 
 def expand(text: str, environ: Mapping[str, str], *, place: str) -> str:
     """Put the values of environment variables for each `${NAME}`.
+
+    In the user and password of a URL the values are quoted: a password may hold any character.
 
     Raises:
         UsageError: a variable is not set; `place` says where its name stands.
@@ -129,9 +147,16 @@ def expand(text: str, environ: Mapping[str, str], *, place: str) -> str:
                 hint=f"set {match[1]}, or take ${{{match[1]}}} out",
                 context={"variable": match[1]},
             )
-        return environ[match[1]]
+        return quoted(environ[match[1]]) if match.start() in user_info else environ[match[1]]
 
+    found = _USER_INFO.search(text)
+    user_info = range(*found.span()) if found else range(0)
     return _VARIABLE.sub(value, text)
+
+
+def quoted(value: str) -> str:
+    """A user or password, or both, as they may stand in a URL."""
+    return quote(value, safe=_SAFE_IN_USER_INFO)
 
 
 def find_indexes(
@@ -149,24 +174,42 @@ def find_indexes(
     that is given counts.
 
     Raises:
-        UsageError: a `${NAME}` without a value, or a pip.conf that can't be read.
+        UsageError: a `${NAME}` without a value, a URL that is none, or a pip.conf that can't be
+            read.
     """
     pip = _pip_settings(environ)
 
-    def urls(values: Sequence[str], place: str) -> Iterator[str]:
-        return (expand(value, environ, place=place) for value in values)
+    def urls(values: Sequence[str], name: str) -> Iterator[str]:
+        for value in values:
+            yield _checked(expand(value, environ, place=f"--{name}"), f"--{name}")
 
-    extra = [*urls(extra_index_urls, "--extra-index-url"), *pip.get("extra-index-url", "").split()]
-    links = [*urls(find_links, "--find-links"), *pip.get("find-links", "").split()]
+    def pip_urls(name: str) -> Iterator[str]:
+        return (_checked(url, f"pip's {name}") for url in pip.get(name, "").split())
+
+    extra = [*urls(extra_index_urls, "extra-index-url"), *pip_urls("extra-index-url")]
+    links = [*urls(find_links, "find-links"), *pip_urls("find-links")]
     return IndexSettings(
-        index_url=next(urls([index_url], "--index-url")) if index_url
-        else pip.get("index-url", PYPI),
+        index_url=next(urls([index_url], "index-url")) if index_url
+        else next(pip_urls("index-url"), PYPI),
         extra_index_urls=tuple(dict.fromkeys(extra)),
         find_links=tuple(dict.fromkeys(map(_link, links))),
         no_index=no_index or pip.get("no-index", "").lower() in ("1", "true", "yes", "on"),
         strategy=strategy,
         certificates=pip.get("cert") or environ.get("SSL_CERT_FILE"),
     )  # fmt: skip
+
+
+def _checked(url: str, place: str) -> str:
+    """The URL, if it is one; what is wrong with it is not said, since that may be a password."""
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        raise UsageError(
+            "bad-index-url",
+            f"{place} is not a URL that can be read",
+            hint="write / as %2F, # as %23 and ? as %3F in a password, or put it there as ${NAME}",
+        ) from None
+    return url
 
 
 def _link(link: str) -> str:

@@ -196,13 +196,16 @@ class _Getter:
         else:
             source = folder / entry.filename
             self._downloader.fetch(self._session(), entry, source)
-        if entry.subdirectory and source.is_dir():
-            source = source / entry.subdirectory
         built = folder / "built"
         built.mkdir()
-        log(f"building {entry.name} {entry.version}")
+        log(f"building {entry.name} {entry.version}".rstrip())
         wheel = build_on_host(
-            source, target=self._target, environment=environment, folder=built, log=log
+            source / entry.subdirectory if source.is_dir() else source,
+            target=self._target,
+            environment=environment,
+            folder=built,
+            log=log,
+            checkout=source if entry.kind == "vcs" else None,
         )
         return wheel, fitting_tag(wheel, self._target)
 

@@ -77,16 +77,18 @@ def _natural(text: str) -> list[int | str]:
 def _filenames(index: str, name: str, indexes: IndexSettings) -> list[str]:
     """The files of a project on an index, in either form of the simple API (PEP 503, 691)."""
     import requests
+    from requests.auth import HTTPBasicAuth
 
     url = f"{index.rstrip('/')}/{name}/"
     if folder := file_path(url):
         page = folder / "index.html"
         return _links(page.read_text(encoding="utf-8")) if page.is_file() else []
+    found = indexes.credentials_for(url)
     try:
         response = requests.get(
             url,
             headers={"Accept": _ACCEPT},
-            auth=indexes.credentials_for(url),
+            auth=HTTPBasicAuth(found[0].encode(), found[1].encode()) if found else None,
             timeout=_TIMEOUTS,
             verify=indexes.certificates or True,
         )

@@ -9,17 +9,18 @@ from __future__ import annotations
 import codecs
 import hashlib
 import json
+import os
 import re
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from azpack.app.config import read_toml
 from azpack.errors import FileError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 Kind = Literal["requirements", "pyproject", "uv.lock"]
 
@@ -32,7 +33,9 @@ _MARKS = (
 )
 _CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 _COMMENT = re.compile(r"(^|\s+)#.*$")
-_HASH = re.compile(r"--hash[= ]\s*(\w+):([0-9a-fA-F]+)")
+_HASH = re.compile(r"--hash(?:=|\s+)(['\"]?)(\w+):([0-9a-fA-F]+)\1(?!\S)")
+_WITH_VALUE = {"-e", "--editable", "-r", "--requirement", "-c", "--constraint", "-i", "--index-url",
+               "--extra-index-url", "-f", "--find-links", "--no-binary", "--only-binary"}  # fmt: skip
 # Of pip's options in a file these mean something to a resolver, which takes them by these names.
 _PASSED_ON = {"--no-binary", "--only-binary"}
 _WITHOUT_EFFECT = {"--prefer-binary", "--require-hashes", "--trusted-host", "--use-feature"}
@@ -52,8 +55,9 @@ class Requirements:
     """All that a project asks for, from one kind of source.
 
     `files` are what was read, relative to the project root, the first ones named; of the options
-    in requirements files those for indexes may hold `${NAME}`, unexpanded. `digest` is of what
-    the requirements say, not of their comments and line ends.
+    in requirements files those for indexes may hold `${NAME}`, unexpanded. `overrides` stand in
+    the place of whatever else asks for their names. `digest` is of what the requirements say, not
+    of their comments and line ends.
     """
 
     kind: Kind
@@ -67,6 +71,7 @@ class Requirements:
     no_index: bool = False
     prereleases: bool = False
     options: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
 
@@ -130,7 +135,8 @@ def locate(root: Path, name: str) -> Path:
 def _has_project(root: Path) -> bool:
     """Whether pyproject.toml lists dependencies, rather than only configuring tools."""
     content = read_toml(root / "pyproject.toml")
-    if "project" not in content and "dependencies" in content.get("tool", {}).get("poetry", {}):
+    poetry = _table(_table(content, "tool"), "poetry")
+    if "project" not in content and "dependencies" in poetry:
         raise UsageError(
             "poetry-dependencies",
             "pyproject.toml lists its dependencies under [tool.poetry], which azpack can't read",
@@ -146,14 +152,13 @@ def _digest(content: object) -> str:
 
 
 def _relative(root: Path, path: Path) -> str:
-    try:
-        return path.relative_to(root).as_posix()
-    except ValueError:
-        return str(path)
+    """How a file is named from the project: the same wherever that stands."""
+    return Path(os.path.relpath(path, root)).as_posix()
 
 
 def _pyproject(root: Path, name: str, extras: Sequence[str], groups: Sequence[str]) -> Requirements:
     path = locate(root, name)
+    name = _relative(root, path)
     if not path.is_file():
         raise _missing(name, "")
     content = read_toml(path)
@@ -164,7 +169,8 @@ def _pyproject(root: Path, name: str, extras: Sequence[str], groups: Sequence[st
             f"{name} has no [project] table, so it lists no dependencies",
             hint="list them under [project] dependencies, or in a requirements.txt",
         )
-    if "dependencies" in project.get("dynamic", []):
+    dynamic = project.get("dynamic")
+    if isinstance(dynamic, list) and "dependencies" in dynamic:
         raise UsageError(
             "dynamic-dependencies",
             f"{name} leaves its dependencies to the build back end (dynamic)",
@@ -172,7 +178,8 @@ def _pyproject(root: Path, name: str, extras: Sequence[str], groups: Sequence[st
         )
     _check_names(name, "extras", extras, project.get("optional-dependencies", {}))
     _check_names(name, "groups", groups, content.get("dependency-groups", {}))
-    uv = content.get("tool", {}).get("uv", {})
+    uv = _table(_table(content, "tool"), "uv")
+    place = f"{name} [tool.uv]"
     relevant = ("sources", "constraint-dependencies", "override-dependencies", "index")
     asked = {
         "dependencies": project.get("dependencies", []),
@@ -182,11 +189,28 @@ def _pyproject(root: Path, name: str, extras: Sequence[str], groups: Sequence[st
     }
     return Requirements(
         kind="pyproject",
-        files=(_relative(root, path),),
+        files=(name,),
         digest=_digest(asked),
+        constraints=tuple(
+            Requirement(text=text, place=place)
+            for text in _texts(uv, "constraint-dependencies", place)
+        ),
+        overrides=_texts(uv, "override-dependencies", place),
         extras=tuple(extras),
         groups=tuple(groups),
     )
+
+
+def _table(content: Mapping[str, Any], name: str) -> dict[str, Any]:
+    table = content.get(name)
+    return table if isinstance(table, dict) else {}
+
+
+def _texts(table: Mapping[str, Any], name: str, place: str) -> tuple[str, ...]:
+    texts = table.get(name, [])
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise UsageError("bad-setting", f"{place}: {name} must be a list of strings")
+    return tuple(texts)
 
 
 def _check_names(file: str, what: str, asked: Sequence[str], known: object) -> None:
@@ -240,7 +264,9 @@ class _Reader:
     _reading: list[Path] = field(default_factory=list)
 
     def read(self, path: Path, *, constraint: bool, included_at: str) -> None:
-        if path in self._reading:
+        # Named by another way, through `..` or a link, it is still the same file.
+        same = path.resolve()
+        if same in self._reading:
             raise UsageError(
                 "circular-requirements", f"{included_at} includes {path.name}, which includes it"
             )
@@ -253,7 +279,7 @@ class _Reader:
             raise FileError("unreadable", f"{name} can't be read: {error.strerror}") from error
         if name not in self.files:
             self.files.append(name)
-        self._reading.append(path)
+        self._reading.append(same)
         for number, line in _logical_lines(_decode(content, name)):
             self._take(line, path, f"{name}:{number}", constraint=constraint)
         self._reading.pop()
@@ -264,8 +290,19 @@ class _Reader:
                 _requirement(line, place)
             )
             return
-        option, value = _option(line, place)
+        for option, value in _options(line, place):
+            self._take_option(option, value, path, place, constraint=constraint)
+
+    def _take_option(
+        self, option: str, value: str, path: Path, place: str, *, constraint: bool
+    ) -> None:
         if option in ("-e", "--editable"):
+            if constraint:
+                raise UsageError(
+                    "editable-constraint",
+                    f"{place}: an editable requirement can't be a constraint",
+                    hint="list it in a file that is included with -r",
+                )
             self.requirements.append(_requirement(f"-e {value}", place))
         elif option in ("-r", "--requirement", "-c", "--constraint"):
             if "://" in value:
@@ -292,11 +329,9 @@ class _Reader:
         elif option in _PASSED_ON:
             self.options += [option, value]
         elif option not in _WITHOUT_EFFECT:
-            from azpack.deps.index import redact
-
             raise UsageError(
                 "unknown-requirements-option",
-                f"{place}: {redact(line)!r} is no option of requirements files that azpack knows",
+                f"{place}: {option} is no option of requirements files that azpack knows",
                 hint="requirements files take -r, -c, -e, --index-url, --extra-index-url, "
                 "--find-links, --no-index, --pre, --no-binary and --only-binary",
             )
@@ -335,7 +370,7 @@ def _decode(content: bytes, name: str) -> str:
                 break
     try:
         return content.decode(encoding)
-    except (UnicodeDecodeError, LookupError):
+    except (ValueError, LookupError):  # of some codecs the error is not a UnicodeDecodeError
         raise UsageError(
             "bad-encoding",
             f"{name} is not text in {encoding.upper()}",
@@ -351,7 +386,8 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(text.splitlines(), 1):
         if not joined:
             start = number
-        elif _COMMENT.match(line):
+        # A comment ends what is continued, and is not continued itself.
+        if _COMMENT.match(line):
             line = ""
         if line.endswith("\\"):
             joined += line[:-1] + " "
@@ -363,22 +399,35 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
         yield start, whole
 
 
-def _option(line: str, place: str) -> tuple[str, str]:
+def _options(line: str, place: str) -> Iterator[tuple[str, str]]:
+    """The options of a line, each with its value: pip takes several on one line."""
     try:
         words = shlex.split(line)
     except ValueError:
-        raise UsageError("bad-requirement", f"{place}: unbalanced quotes in {line!r}") from None
-    option, equals, value = words[0].partition("=")
-    if not option.startswith("--") and len(option) > 2:  # -rfile, as pip's parser allows
-        option, value = line[:2], line[2:].strip()
-    elif not equals:
-        value = " ".join(words[1:])
-    return option, value
+        # Without the line: there may be a password in it.
+        raise UsageError("bad-requirement", f"{place}: unbalanced quotes") from None
+    starts = [number for number, word in enumerate(words) if word.startswith("-")]
+    for start, end in zip(starts, [*starts[1:], len(words)], strict=True):
+        option, equals, value = words[start].partition("=")
+        if not option.startswith("--"):  # -rfile, as pip's parser allows
+            option, equals = words[start][:2], words[start][2:]
+            value = equals
+        value = " ".join([value, *words[start + 1 : end]] if equals else words[start + 1 : end])
+        if not value and option in _WITH_VALUE:
+            raise UsageError("bad-requirement", f"{place}: {option} needs a value")
+        yield option, value
 
 
 def _requirement(line: str, place: str) -> Requirement:
-    text, dashes, options = line.partition(" --")
-    hashes = tuple(f"{kind}:{value.lower()}" for kind, value in _HASH.findall(dashes + options))
+    text, *rest = re.split(r"\s(?=--)", line, maxsplit=1)
+    options = "".join(rest)
+    hashes = tuple(f"{kind}:{value.lower()}" for _, kind, value in _HASH.findall(options))
+    if len(hashes) != options.count("--hash"):
+        raise UsageError(
+            "bad-requirement",
+            f"{place}: a hash can't be read",
+            hint="write it as --hash=sha256:DIGITS",
+        )
     return Requirement(text=text.strip(), place=place, hashes=hashes)
 
 

@@ -1,7 +1,8 @@
 """Fetches a commit of a git repository, with the user's own git and its credentials.
 
-History and tags come along, without the contents of old files (a partial clone, as pip makes
-one): setuptools-scm and its like take the version from them. A shallow clone has neither.
+History and tags come along, as with uv: setuptools-scm and its like take the version from them.
+A shallow clone has neither. A partial clone has, but there git fetches what is missing whenever
+it looks for it, from within the build too, and on servers that only hand out files without end.
 """
 
 from __future__ import annotations
@@ -81,7 +82,6 @@ class _CheckOut:
         self._keep_ssh_quiet()
         try:
             self._fetch()
-            # The contents of the files are fetched now, by the same remote.
             self._expect(*self._git("checkout", "--quiet", "--detach", self._commit))
             if (self._folder / ".gitmodules").is_file():
                 self._expect(*self._git("submodule", "--quiet", "update", "--init", "--recursive"))
@@ -98,9 +98,9 @@ class _CheckOut:
     def _fetch(self) -> None:
         fetch = ("fetch", "--quiet", "--no-recurse-submodules")
         one = f"+{self._commit}:refs/azpack/commit"
-        code, output = self._git(*fetch, "--filter=blob:none", "origin", one)
+        code, output = self._git(*fetch, "origin", one)
         if code and not _NO_CONNECTION.search(output):
-            # A server that gives no single commits, or a git that has no filters.
+            # A server that gives no single commits.
             everything = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
             code, output = self._git(*fetch, "origin", *everything)
         if code:

@@ -135,7 +135,8 @@ def _declared_python(root: Path) -> tuple[str, str] | None:
         except (FileNotFoundError, IsADirectoryError):
             continue
         except (OSError, UnicodeDecodeError) as error:
-            raise FileError("unreadable", f"{name} can't be read: {error}") from error
+            hint = "save it as UTF-8" if isinstance(error, ValueError) else ""
+            raise FileError("unreadable", f"{name} can't be read: {error}", hint=hint) from error
         for line in text.splitlines():
             if (version := line.strip()) and not version.startswith("#"):
                 return version, name

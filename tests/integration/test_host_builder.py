@@ -61,9 +61,7 @@ class Builder:
         self.lines: list[str] = []
         self.count = 0
 
-    def __call__(
-        self, source: Path, python: str = "3.12", *, checkout: Path | None = None
-    ) -> Path:
+    def __call__(self, source: Path, python: str = "3.12", *, checkout: Path | None = None) -> Path:
         self.count += 1
         folder = self.folder / f"build{self.count}"
         folder.mkdir()

@@ -8,7 +8,6 @@ import subprocess
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +17,7 @@ from azpack.errors import UnreachableError, WheelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 ABSENT = "0123456789" * 4
 
@@ -89,15 +89,6 @@ def test_a_commit_within_the_history_with_its_tags(repository: Path, tmp_path: P
     fetched(repository.as_uri(), first, tmp_path / "out")
     assert (tmp_path / "out" / "file.txt").read_bytes() == b"one\n"
     assert git(tmp_path / "out", "describe", "--tags", "--dirty") == f"v1.0-1-g{first[:7]}"
-
-
-def test_old_contents_stay_away(repository: Path, tmp_path: Path) -> None:
-    git(repository, "config", "uploadpack.allowFilter", "true")
-    commit(repository, "zero\n")
-    old = git(repository, "rev-parse", "HEAD:file.txt")
-    first = commit(repository, "one\n")
-    fetched(repository.as_uri(), first, tmp_path / "out")
-    assert f"?{old}" in git(tmp_path / "out", "rev-list", "--objects", "--missing=print", "HEAD")
 
 
 def test_a_commit_that_no_branch_leads_to(repository: Path, tmp_path: Path) -> None:
