@@ -62,6 +62,16 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
+def leftovers(path: Path) -> list[Path]:
+    """What processes that were killed within `replacing(path)` left beside it."""
+    start, end = f".{path.name}.", ".tmp"
+    try:
+        names = os.listdir(path.parent)
+    except OSError:
+        return []
+    return [path.with_name(name) for name in names if name.startswith(start) and name.endswith(end)]
+
+
 def _new_file(path: Path) -> tuple[int, str | None]:
     """Open a file in the folder of `path`; return its name too, if it has one."""
     if hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd"):

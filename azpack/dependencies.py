@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from azpack.app.config import read_toml
+from azpack.deps.distribution import Distribution, Wheel
 from azpack.deps.requirements import find_requirements, is_lock_name, locate
-from azpack.deps.wheel import Distribution, Wheel
 from azpack.errors import AzpackError, FileError, ResolutionError, UsageError
 from azpack.package.segment import Segment, find_segment, make_segment
 from azpack.store import Store, default_cache_folder
@@ -173,7 +175,7 @@ def locate_distributions(request: Request) -> Iterator[tuple[LockedDistribution,
     lock = _find_lock(request, requirements, use_file=choice.fits)
     indexes = request.indexes(requirements)
     for entry in lock.distributions:
-        yield entry, None if entry.is_path else indexes.index_of(entry.url)
+        yield entry, indexes.index_of(entry.url) if entry.is_from_index else None
 
 
 def renew_lock(
@@ -198,13 +200,25 @@ def renew_lock(
     if request.options.locked:
         choice = _LockChoice.make(request, requirements, 0)
         return _find_lock(request, requirements, use_file=choice.fits)
-    return _find_lock(
+    if requirements.kind == "uv.lock" and (upgrade or upgrade_packages):
+        raise UsageError(
+            "versions-are-of-uv-lock",
+            f"the versions are those of {requirements.files[0]}",
+            hint="renew it with 'uv lock --upgrade', then lock again",
+        )
+    lock = _find_lock(
         request,
         requirements,
         use_file=False,
         preferred=None if upgrade else request.lock_path(),
         upgrade_packages=upgrade_packages,
     )
+    for entry in lock.distributions:
+        if not entry.url or (entry.is_wheel and not entry.tag):
+            raise ResolutionError(
+                "no-usable-file", f"{entry.name} {entry.version} can't be locked: {entry.reason}"
+            )
+    return lock
 
 
 def _find_lock(
@@ -216,6 +230,8 @@ def _find_lock(
     upgrade_packages: Sequence[str] = (),
 ) -> Lock:
     """Read the lock on disk, or resolve the requirements."""
+    from threading import Thread
+
     from azpack.deps.lock import Lock, read_lock
     from azpack.deps.uv import resolve
 
@@ -241,6 +257,7 @@ def _find_lock(
             distributions=(), target=request.target.record(),
             requirements_digest=requirements.digest, files=requirements.files,
         )  # fmt: skip
+    Thread(target=_import_what_follows, daemon=True).start()
     with request.progress.stage("resolve"):
         return resolve(
             requirements,
@@ -253,6 +270,16 @@ def _find_lock(
             upgrade_packages=upgrade_packages,
             locked=locked,
         )
+
+
+def _import_what_follows() -> None:
+    """Import what reading the answer and getting wheels take, while the resolver runs.
+
+    These imports take as long as resolving a small set; an error in them is for who needs them.
+    """
+    with suppress(ImportError):
+        for name in ("packaging.pylock", "requests", "azpack.deps.obtain"):
+            import_module(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,10 +313,14 @@ class _LockChoice:
 
 
 def _read_record(path: Path) -> LockRecord:
-    own = read_toml(path).get("tool", {}).get("azpack", {})
+    own = read_toml(path)
+    for key in ("tool", "azpack"):
+        table = own.get(key)
+        own = table if isinstance(table, dict) else {}
+    target = own.get("target")
     return LockRecord(
         requirements_digest=str(own.get("requirements-digest", "")),
-        target=dict(own.get("target", {})),
+        target=target if isinstance(target, dict) else {},
     )
 
 
@@ -358,12 +389,15 @@ class _Plan:
         content = store.find_plan(key)
         if content is None:
             return None
-        table = json.loads(content)
-        return cls(
-            record=LockRecord(**table["record"]),
-            distributions=tuple(Distribution(**row) for row in table["distributions"]),
-            segment=table["segment"],
-        )
+        try:
+            table = json.loads(content)
+            return cls(
+                record=LockRecord(**table["record"]),
+                distributions=tuple(Distribution(**row) for row in table["distributions"]),
+                segment=table["segment"],
+            )
+        except (ValueError, KeyError, TypeError):  # of another version of azpack, or damaged
+            return None
 
     def keep(self, store: Store, key: str) -> None:
         store.record_plan(key, json.dumps(asdict(self)))
@@ -372,7 +406,7 @@ class _Plan:
 def _plan_key(content: bytes, request: Request, timestamp: int) -> str:
     parts = [
         hashlib.sha256(content).hexdigest(),
-        request.target.python,
+        request.target.full_version,
         request.target.platform,
         str(timestamp),
         *request.options.extras,

@@ -14,7 +14,7 @@ class AzpackError(Exception):
 
     `code` names the kind of error for scripts (kebab case, stable), `message` says what happened
     and where, `hint` what to do about it, `context` holds the data behind the message. None of
-    them may hold a secret: URLs in them have gone through `azpack.deps.index.redact`.
+    them may hold a secret: URLs in them have gone through `azpack.redaction.redact`.
     """
 
     exit_code: ClassVar[int] = 70

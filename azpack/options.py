@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,5 +50,6 @@ class Options:
         }
         for name in ("output", "cache_dir"):
             if name in values:
-                values[name] = Path(values[name]).expanduser()
+                # A ~NAME that is nobody's is left as it is, as by a shell.
+                values[name] = Path(os.path.expanduser(values[name]))
         return cls(**values)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import datetime
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azpack import __version__
 from azpack.app.collect import collect_files
-from azpack.atomic import replacing
+from azpack.atomic import leftovers, replacing
 from azpack.dependencies import (
     LOCK_NAME,
     Request,
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 
     from azpack.app.collect import FileSet
     from azpack.app.project import Project
+    from azpack.deps.distribution import Distribution
     from azpack.deps.lock import Lock, LockedDistribution
-    from azpack.deps.wheel import Distribution
     from azpack.options import Options
     from azpack.package.assemble import Package
     from azpack.package.segment import Collision
     from azpack.progress import Progress
     from azpack.target.target import Target
 
-_WARNED_BEFORE_END = datetime.timedelta(days=183)
+_WARNED_BEFORE_END = 183 * 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +195,7 @@ def lock(
     if options.locked:
         texts = {}
     if requirements_txt is not None:
+        _refuse_own_source(requirements_txt, project.root, found)
         texts[requirements_txt.absolute()] = requirements_text(found)
     written = False
     for path, text in texts.items():
@@ -206,13 +207,31 @@ def lock(
     return LockResult(lock=found, target=target, paths=paths, written=written)
 
 
+def _refuse_own_source(path: Path, root: Path, found: Lock) -> None:
+    """What was read must not be overwritten by what it came to."""
+    for file in (*found.files, LOCK_NAME):
+        if path.resolve() == (root / file).resolve():
+            raise UsageError(
+                "overwrites-requirements",
+                f"{path} is what the lock is made from, or the lock",
+                hint="name another file after --requirements-txt",
+            )
+
+
+def default_output(project: Project) -> Path:
+    """Where the zip goes when nobody says."""
+    return project.root / "dist" / f"{project.name}.zip"
+
+
 def find_output(project: Project, options: Options) -> Path:
-    """Where the zip goes, as an absolute path.
+    """Where the zip goes, as an absolute path; to the default one where that is no file.
 
     Raises:
         UsageError: there is a folder of that name.
     """
-    output = options.output or project.root / "dist" / f"{project.name}.zip"
+    output = options.output
+    if output is None or output == Path("-"):
+        output = default_output(project)
     output = Path(os.path.abspath(output))
     if output.is_dir():
         raise UsageError(
@@ -239,13 +258,21 @@ def _target(project: Project, options: Options) -> Target:
 
 
 def _files(project: Project, options: Options, *, output: Path, mode: str) -> FileSet:
-    beside = companions_of(output)
     return collect_files(
         project.root,
         excludes=options.exclude,
-        outputs=(output, beside.manifest, beside.settings, beside.checksum),
+        outputs=written_paths(project, output),
         keep_python_packages=mode == "none",
     )
+
+
+def written_paths(project: Project, output: Path) -> tuple[Path, ...]:
+    """All that builds write: this output and the default one, and what killed builds left there."""
+    paths: list[Path] = []
+    for package in dict.fromkeys((output, default_output(project))):
+        beside = companions_of(package)
+        paths += (package, beside.manifest, beside.settings, beside.checksum)
+    return (*paths, *(left for path in paths for left in leftovers(path)))
 
 
 def _request(
@@ -285,9 +312,13 @@ def choose_mode(mode: str) -> tuple[str, str]:
 
 def support_findings(target: Target) -> tuple[Finding, ...]:
     """AZP112, where the Python version's support has ended or ends within six months."""
-    end = datetime.date.fromisoformat(target.end_of_support)
-    today = datetime.datetime.now(tz=datetime.timezone.utc).date()
-    if today + _WARNED_BEFORE_END < end:
+    # ISO dates compare as text; the module datetime would cost more than all the rest of this.
+    now = time.time()
+    today, soon = (
+        time.strftime("%Y-%m-%d", time.gmtime(moment)) for moment in (now, now + _WARNED_BEFORE_END)
+    )
+    end = target.end_of_support
+    if soon < end:
         return ()
     when = f"ended on {end}" if end <= today else f"ends on {end}"
     return (

@@ -1,7 +1,7 @@
 """The store: what builds share on a machine, addressed by content and written atomically.
 
     wheels/ab/abcd…/NAME.whl            a wheel under its SHA-256, and what is in it:
-                    contents.json       (azpack.deps.wheel.WheelContents)
+                    contents.json       (azpack.deps.distribution.WheelContents)
     built/KEY                           the SHA-256 of the wheel that an sdist was built to
     segments/KEY/                       the dependencies' part of a zip (azpack.package.segment)
     plans/KEY                           what a lock came to: distributions and segment
@@ -74,7 +74,7 @@ class Store:
         folder = self.wheel_folder(sha256)
         try:
             name = next((name for name in os.listdir(folder) if name.endswith(".whl")), None)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         mark_used(folder)
         return folder / name if name else None
@@ -98,7 +98,7 @@ class Store:
         place = self._root / "plans" / key
         try:
             plan = place.read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         mark_used(place)
         return plan

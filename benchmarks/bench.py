@@ -38,6 +38,7 @@ def main() -> int:
     arguments = _parse()
     _environment_is_light()
     WORK.mkdir(exist_ok=True)
+    contenders.install()
     started, before = time.monotonic(), os.getloadavg()[0]
     measured = {"": measure(contenders.machine_contenders())}
     for name in arguments.sets:

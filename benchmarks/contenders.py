@@ -8,6 +8,7 @@ adds up. The order in a list is the order in the tables.
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 import sys
@@ -25,6 +26,8 @@ WORK = HERE / "work"
 FIXTURE = HERE.parent / "fixtures" / "apps" / "v2-blueprint"
 BIN = Path(sys.executable).parent
 PYTHON = "{}.{}".format(*sys.version_info)
+# A copy of azpack, compiled, as an installation has it: others may be at work on the source.
+INSTALLED = WORK / "installed"
 SITE_PACKAGES = ".python_packages/lib/site-packages"
 
 _SMALL = ("azure-functions", "requests")
@@ -47,7 +50,7 @@ class Contender:
     """A command to time: `fresh` and `emptied` are removed before each run, untimed.
 
     `caches` are variables of the environment with the folders that they name. A `warmup` is one
-    more run before the others, not counted.
+    more run before the others, not counted. With `own` it is azpack: the compiled copy.
     """
 
     key: str
@@ -58,6 +61,7 @@ class Contender:
     fresh: tuple[Path, ...] = ()
     emptied: bool = False
     warmup: bool = False
+    own: bool = False
 
     def environment(self) -> dict[str, str]:
         """The environment without a user's settings, but with the main index and certificates."""
@@ -65,10 +69,13 @@ class Contender:
             name: value
             for name, value in os.environ.items()
             if name not in ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL", "PIP_NO_INDEX")
-            and not name.startswith(("AZPACK_", "UV_"))
+            # A Python that may not keep its bytecode would compile anew in each run.
+            and not name.startswith(("AZPACK_", "UV_", "PYTHON"))
         }
         if index := os.environ.get("PIP_INDEX_URL"):
             environment["UV_DEFAULT_INDEX"] = index
+        if self.own:
+            environment["PYTHONPATH"] = str(INSTALLED)
         return {
             **environment,
             **{name: str(folder) for name, folder in self.caches.items()},
@@ -155,6 +162,15 @@ class Place:
         return self.folder / f"{tool}-tree" / SITE_PACKAGES
 
 
+def install() -> None:
+    """Make the compiled copy of azpack."""
+    shutil.rmtree(INSTALLED, ignore_errors=True)
+    source, copy = HERE.parent / "azpack", INSTALLED / "azpack"
+    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    if not compileall.compile_dir(copy, quiet=1):
+        raise SystemExit(f"{source} can't be compiled")
+
+
 def executable(name: str) -> str | None:
     """The program of the environment that runs this, else the one on PATH."""
     beside = BIN / name
@@ -175,6 +191,7 @@ def lock_command(place: Place) -> Contender:
         command=[*command, "--requirements-txt", str(place.hashed_pins)],
         runs=1,
         caches=place.azpack_caches(),
+        own=True,
     )
 
 
@@ -196,6 +213,7 @@ def machine_contenders() -> list[Contender]:
             runs=15,
             caches={},
             warmup=True,
+            own=True,
         ),
     ]
 
@@ -211,6 +229,7 @@ def cold_contenders(place: Place, *, runs: int, pip_runs: int) -> list[Contender
             runs=runs,
             caches=place.azpack_caches(),
             emptied=True,
+            own=True,
         ),
         Contender(
             key="uv-cold",
@@ -278,6 +297,7 @@ def _warm_azpack(place: Place, *, runs: int, resolving: int) -> list[Contender]:
             runs=runs,
             caches=caches,
             warmup=True,
+            own=True,
         ),
         Contender(
             key="cp",
@@ -294,14 +314,16 @@ def _warm_azpack(place: Place, *, runs: int, resolving: int) -> list[Contender]:
             runs=resolving,
             caches=caches,
             warmup=True,
+            own=True,
         ),
         Contender(
             key="uv-compile",
             label="uv pip compile",
             command=[
-                *(_need("uv"), "pip", "compile", "-q", str(place.requirements)),
+                *(_need("uv"), "pip", "compile", "-q", "--python", sys.executable),
                 *("--python-version", target.full_version, "--python-platform", platform),
-                *("--format", "pylock.toml", "--output-file", str(resolved)),
+                *("--no-header", "--no-annotate", "--format", "pylock.toml"),
+                *("--output-file", str(resolved), str(place.requirements)),
             ],
             runs=resolving,
             caches=caches,

@@ -137,7 +137,9 @@ def _notes(sets: Sequence[str]) -> Iterator[str]:
     yield "without hashes and with `--no-deps`. Cold: caches empty, and for all the same"
     yield "requirements without versions. Lines with a zip are the sum of two medians: installing,"
     yield "and copying the app and zipping. shiv and pex make executables rather than packages for"
-    yield "Azure, and are left out of the large set for the time they take."
+    yield "Azure, and are left out of the large set for the time they take. azpack runs from a"
+    yield "compiled copy of the checkout, as pip installs it; `uv pip compile` gets the options"
+    yield "that azpack gives it, `--python` among them: looking for one takes uv longer."
     for name in sets:
         yield f"The {name} set: {', '.join(SETS[name])}."
 

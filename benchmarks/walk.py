@@ -50,7 +50,8 @@ def make_project(root: Path) -> None:
     (root / ".funcignore").write_text(FUNCIGNORE)
     for number in range(FILES // 25):
         if number % 10 == 0:
-            folder = root / ("tests", "docs/test", "build", ".venv/lib")[number // 10 % 4] / f"a{number}"
+            ignored = ("tests", "docs/test", "build", ".venv/lib")[number // 10 % 4]
+            folder = root / ignored / f"a{number}"
         else:
             folder = root / f"package{number % 20}" / f"part{number % 7}" / f"module_{number}"
         folder.mkdir(parents=True)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _UNIT_TESTS = Path(__file__).resolve().parent / "unit"
-_REQUIRABLE = ("pythons", "git", "docker")
+_REQUIRABLE = ("pythons", "git", "mount", "docker")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

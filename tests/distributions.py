@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
 import hashlib
 import io
 import tarfile
-import zipfile
 from typing import TYPE_CHECKING
 
+from tests.wheels import write_wheel
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["make_sdist", "make_wheel", "noise"]
-
-_TIME = (2020, 1, 1, 0, 0, 0)
-_WHEEL = "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: {tag}\n"
 
 
 def noise(size: int, seed: str = "noise") -> bytes:
@@ -34,53 +31,44 @@ def make_wheel(
     requires: Sequence[str] = (),
     requires_python: str = "",
     tag: str = "py3-none-any",
-    build: str = "",
-    unrecorded: Mapping[str, bytes] | None = None,
-    recorded: Mapping[str, bytes] | None = None,
+    unlisted: Mapping[str, bytes] | None = None,
+    record: Callable[[str], str | None] | None = None,
 ) -> Path:
     """Make a wheel in `folder`; without `files` it holds one module of its own name.
 
-    `recorded` are files as RECORD describes them, where it shall lie; `unrecorded` members are
-    not in it at all.
+    `unlisted` and `record` are those of `tests.wheels.write_wheel`.
     """
-    stem = f"{name.replace('-', '_')}-{version}"
-    info = f"{stem}.dist-info"
-    module = f"{name.replace('-', '_')}.py"
-    members = dict(files if files is not None else {module: f"VERSION = {version!r}\n".encode()})
-    members[f"{info}/METADATA"] = _metadata(name, version, requires, requires_python)
-    members[f"{info}/WHEEL"] = _WHEEL.format(tag=tag).encode()
-    described = {**members, **(recorded or {})}
-    rows = [f"{path},{_hash(content)},{len(content)}" for path, content in described.items()]
-    members[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,", ""]).encode()
-    path = folder / "-".join(filter(None, [stem, build, f"{tag}.whl"]))
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as wheel:
-        for member, content in {**members, **(unrecorded or {})}.items():
-            wheel.writestr(zipfile.ZipInfo(member, _TIME), content, zipfile.ZIP_DEFLATED)
-    return path
+    module = {f"{name.replace('-', '_')}.py": f"VERSION = {version!r}\n".encode()}
+    metadata = _metadata(name, version, requires, requires_python)
+    return write_wheel(
+        folder, name, version, files if files is not None else module,
+        metadata=metadata, tag=tag, unlisted=unlisted, record=record,
+    )  # fmt: skip
 
 
-def make_sdist(folder: Path, name: str, version: str = "1.0") -> Path:
-    """Make an sdist that is its own build backend, and so needs nothing to be built."""
+def make_sdist(
+    folder: Path, name: str, version: str = "1.0", *, requires_build: Sequence[str] = ()
+) -> Path:
+    """Make an sdist that is its own build backend, and so needs no other to be built."""
     stem = f"{name.replace('-', '_')}-{version}"
     backend = (
-        "import sys\n"
+        "import shutil\n"
         "from pathlib import Path\n"
-        "sys.path.insert(0, str(Path(__file__).parent))\n"
         "def build_wheel(folder, settings=None, metadata=None):\n"
-        "    import shutil\n"
         f"    name = {stem + '-py3-none-any.whl'!r}\n"
         "    shutil.copy(Path(__file__).parent / name, folder)\n"
         "    return name\n"
     )
     project = (
-        '[build-system]\nrequires = []\nbuild-backend = "own"\nbackend-path = ["."]\n'
+        f"[build-system]\nrequires = {list(requires_build)}\n"
+        'build-backend = "own"\nbackend-path = ["."]\n'
         f'[project]\nname = "{name}"\nversion = "{version}"\n'
     )
     wheel = make_wheel(folder, name, version)
     members = {
         "own.py": backend.encode(),
         "pyproject.toml": project.encode(),
-        "PKG-INFO": _metadata(name, version, (), ""),
+        "PKG-INFO": _metadata(name, version, (), "").encode(),
         wheel.name: wheel.read_bytes(),
     }
     wheel.unlink()
@@ -97,13 +85,8 @@ def make_sdist(folder: Path, name: str, version: str = "1.0") -> Path:
     return path
 
 
-def _metadata(name: str, version: str, requires: Sequence[str], requires_python: str) -> bytes:
+def _metadata(name: str, version: str, requires: Sequence[str], requires_python: str) -> str:
     lines = ["Metadata-Version: 2.2", f"Name: {name}", f"Version: {version}"]
     lines += [f"Requires-Python: {requires_python}"] if requires_python else []
     lines += [f"Requires-Dist: {requirement}" for requirement in requires]
-    return ("\n".join(lines) + "\n").encode()
-
-
-def _hash(content: bytes) -> str:
-    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=")
-    return f"sha256={digest.decode()}"
+    return "\n".join(lines) + "\n"

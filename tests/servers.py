@@ -57,9 +57,9 @@ class IndexServer:
 
     Pages are at `/simple/NAME/`, files at `/files/FILENAME`, and the metadata of wheels beside them
     (PEP 658), so that a resolver has no need of the wheels. With a `password` all of it needs
-    basic authentication. `faults` are by path, without a slash at its end, and may be changed at any time; `asked` are the
-    requests so far. `ranges` says whether it honours them, `hashes` whether pages have them,
-    `rate` is how many bytes of a file it sends in a second.
+    basic authentication. `faults` are by path, without a slash at its end, and may be changed at
+    any time; `asked` are the requests so far. `ranges` says whether it honours them, `hashes`
+    whether pages have them, `rate` is how many bytes of a file it sends in a second.
     """
 
     def __init__(

@@ -12,7 +12,8 @@ import warnings
 import zipfile
 from typing import TYPE_CHECKING
 
-from azpack.deps.wheel import CONTENTS, Distribution, Wheel, check_wheel
+from azpack.deps.distribution import CONTENTS, Distribution, Wheel
+from azpack.deps.wheel import check_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

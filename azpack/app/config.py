@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -113,8 +114,9 @@ def load_settings(root: Path, environ: Mapping[str, str]) -> dict[str, Value]:
 
 def _from_root(root: Path, value: Value) -> Value:
     if isinstance(value, tuple):
-        return tuple(item if "://" in item else str(root / item) for item in value)
-    return str(root / str(value))
+        return tuple(item if "://" in item else str(_from_root(root, item)) for item in value)
+    path = str(value)
+    return path if path == "-" else str(root / os.path.expanduser(path))
 
 
 def _tool_table(root: Path) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from azpack.app.config import load_settings
 from azpack.app.project import find_project
 from azpack.cli.console import Outcome, counted, format_size
 from azpack.errors import UsageError
@@ -27,7 +26,7 @@ _STANDARD_OUTPUT = Path("-")
 def run(invocation: Invocation) -> Outcome | None:
     """Build, or with `--dry-run` say what would be built."""
     project = find_project(invocation.project)
-    settings = {**load_settings(project.root, os.environ), **invocation.given()}
+    settings = invocation.settings(project.root)
     refuse_unbuilt(settings)
     options = Options.from_settings(settings)
     if invocation.arguments.dry_run:

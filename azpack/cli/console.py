@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from azpack.progress import Progress
+from azpack.redaction import redact, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,7 +41,7 @@ class Console:
         self.as_json = as_json
         self.quiet = quiet
         self.verbosity = verbosity
-        self._color = color
+        self.color = color
 
     def paint(self, text: str, style: str, stream: TextIO | None = None) -> str:
         """The text in a colour, where colours are wanted and can be seen."""
@@ -49,14 +50,12 @@ class Console:
         return f"\x1b[{_CODES[style]}m{text}\x1b[0m"
 
     def _colored(self, stream: TextIO) -> bool:
-        if self._color != "auto":
-            return self._color == "always"
+        if self.color != "auto":
+            return self.color == "always"
         return not os.environ.get("NO_COLOR") and stream.isatty()
 
     def show(self, command: str, outcome: Outcome) -> None:
         """Write the result of a command that succeeded."""
-        from azpack.deps.index import redact, redacted
-
         if not self.quiet:
             for finding in outcome.findings:
                 self._finding(finding)
@@ -70,8 +69,6 @@ class Console:
 
     def fail(self, command: str, error: AzpackError) -> None:
         """Write an error: the cause and the place, then what to do now."""
-        from azpack.deps.index import redact, redacted
-
         first, *rest = redact(error.message).split("\n")
         self.say(self.paint("error:", "red"), first)
         for line in rest:
@@ -129,7 +126,12 @@ class Console:
             "data": data,
             "errors": errors,
         }
-        write_text(sys.stdout, json.dumps(envelope, ensure_ascii=False, default=str) + "\n")
+        text = json.dumps(envelope, ensure_ascii=False, default=str)
+        try:
+            text.encode(sys.stdout.encoding or "ascii")
+        except UnicodeEncodeError:  # write_text's escapes are not those of JSON
+            text = json.dumps(envelope, default=str)
+        write_text(sys.stdout, f"{text}\n")
 
     def progress(self) -> ConsoleProgress:
         """What the stages report to."""
@@ -164,15 +166,11 @@ class ConsoleProgress(Progress):
     def warn(self, message: str) -> None:
         """Write a warning."""
         if not self._console.quiet:
-            from azpack.deps.index import redact
-
             self._console.say(self._console.paint("warning:", "yellow"), redact(message))
 
     def log(self, message: str) -> None:
         """Write a detail, under -v."""
         if self._console.verbosity:
-            from azpack.deps.index import redact
-
             write_text(sys.stderr, f"{self._console.paint(redact(message), 'dim')}\n")
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from azpack.app.collect import collect_files
-from azpack.app.config import load_settings
 from azpack.app.project import find_project
 from azpack.cli.console import Outcome
 from azpack.options import Options
-from azpack.package.manifest import companions_of
-from azpack.pipeline import find_output
+from azpack.pipeline import find_output, written_paths
 
 if TYPE_CHECKING:
     from azpack.app.ignore import Rule
@@ -21,14 +18,13 @@ if TYPE_CHECKING:
 def run(invocation: Invocation) -> Outcome:
     """List what would be packed, or what would not."""
     project = find_project(invocation.project)
-    settings = {**load_settings(project.root, os.environ), **invocation.given()}
+    settings = invocation.settings(project.root)
     options = Options.from_settings(settings)
     output = find_output(project, options)
-    beside = companions_of(output)
     files = collect_files(
         project.root,
         excludes=options.exclude,
-        outputs=(output, beside.manifest, beside.settings, beside.checksum),
+        outputs=written_paths(project, output),
         keep_python_packages=options.mode == "none",
     )
     rules: dict[str, Rule | None]

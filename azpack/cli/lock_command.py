@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from azpack.app.config import load_settings
 from azpack.app.project import find_project
 from azpack.cli.build_command import refuse_unbuilt, shown_path
 from azpack.cli.console import Outcome, counted
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 def run(invocation: Invocation) -> Outcome:
     """Resolve for the target and write the lock; with `--locked`, look whether it fits."""
     project = find_project(invocation.project)
-    settings = {**load_settings(project.root, os.environ), **invocation.given()}
+    settings = invocation.settings(project.root)
     refuse_unbuilt(settings)
     arguments = invocation.arguments
     text_file = arguments.requirements_txt

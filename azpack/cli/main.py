@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 from azpack.cli.console import Console, write_text
 from azpack.cli.parser import make_parser
 from azpack.errors import AzpackError, FileError, is_disk_full
+from azpack.redaction import redact
 
 if TYPE_CHECKING:
     import argparse
@@ -49,6 +51,14 @@ class Invocation:
             if name in SETTINGS
         }
 
+    def settings(self, root: Path) -> dict[str, Value]:
+        """All settings for the project at `root`; the console takes its own from them."""
+        from azpack.app.config import load_settings
+
+        settings = {**load_settings(root, os.environ), **self.given()}
+        self.console.color = str(settings.get("color", "auto"))
+        return settings
+
 
 def run() -> NoReturn:
     """Run azpack and end the process.
@@ -56,7 +66,9 @@ def run() -> NoReturn:
     It ends without waiting for threads: one that hangs on a dead connection must not keep a user
     who interrupted, or who has an error to read.
     """
+    gc.disable()  # a process this short has done its work before collecting would pay
     _fill_streams()
+    _read_names_as_utf8()
     try:
         code = main(sys.argv[1:])
     except KeyboardInterrupt:  # a second one, while the first was seen to
@@ -83,6 +95,16 @@ def _fill_streams() -> None:
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
+def _read_names_as_utf8() -> None:
+    """Start again in Python's UTF-8 mode where the locale has another encoding.
+
+    The names in a package are UTF-8, whatever the locale of who builds it.
+    """
+    if sys.getfilesystemencoding() != "utf-8" and os.environ.get("PYTHONUTF8") != "1":
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  # ourselves
+
+
 def main(argv: Sequence[str]) -> int:
     """Run the command line `argv` and return the exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
@@ -90,12 +112,12 @@ def main(argv: Sequence[str]) -> int:
     console = Console(as_json="--json" in argv, verbosity=_verbosity(argv))
     command = next((word for word in argv if not word.startswith("-")), "")
     try:
-        arguments = make_parser().parse_args(argv)
+        arguments = make_parser(command).parse_args(argv)
         console = Console(
             as_json=arguments.json,
             quiet=arguments.quiet,
             verbosity=arguments.verbose,
-            color=getattr(arguments, "color", "auto"),
+            color=getattr(arguments, "color", os.environ.get("AZPACK_COLOR") or "auto"),
         )
         module = import_module(f"azpack.cli.{arguments.command}_command")
         outcome = module.run(Invocation(arguments=arguments, console=console))
@@ -136,8 +158,6 @@ def _fail(console: Console, command: str, error: AzpackError) -> int:
 
 def _trace() -> None:
     import traceback
-
-    from azpack.deps.index import redact
 
     with suppress(OSError):
         write_text(sys.stderr, redact(traceback.format_exc()))

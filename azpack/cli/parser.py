@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from azpack import __version__
 from azpack.app.config import SETTINGS
 from azpack.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _TARGET = ("python", "functions-version", "plan")
 _RESOLVING = (
@@ -106,65 +109,92 @@ def _nearest(message: str) -> str:
     return next(iter(difflib.get_close_matches(found[1], known, n=1)), "")
 
 
-def make_parser() -> Parser:
-    """The parser of the whole command line; values not given are absent from its result."""
+def make_parser(command: str = "") -> Parser:
+    """The parser of the command line; values not given are absent from its result.
+
+    Where `command` is one, only that command's options are in it: the others' would cost as much
+    as all else that a small build does.
+    """
     parser = Parser(prog="azpack", description="Package Python apps for Azure Functions.")
     parser.add_argument(
         "--version", action="version", version=f"azpack {__version__}", help="show the version"
     )
     commands = parser.add_subparsers(
-        dest="command", required=True, metavar="COMMAND", title="commands", parser_class=Parser
+        dest="command",
+        required=True,
+        metavar="COMMAND",
+        title="commands",
+        parser_class=Parser,
+        prog=parser.prog,  # given, it need not be worked out from a usage text
     )
+    for name, (summary, add_options) in _COMMANDS.items():
+        description = f"{summary[0].upper()}{summary[1:]}."
+        own = commands.add_parser(name, help=summary, description=description)
+        if name == command or command not in _COMMANDS:
+            _general(own)
+            add_options(own)
+    return parser
 
-    build = _command(commands, "build", "make the zip of an app, with its dependencies")
-    _project(build)
-    _settings(build, "output", "mode", "exclude", "checksum")
-    build.add_argument(
+
+def _build(parser: Parser) -> None:
+    _project(parser)
+    _settings(parser, "output", "mode", "exclude", "checksum")
+    parser.add_argument(
         "--dry-run", action="store_true", help="show the plan and its reasons; write nothing"
     )
-    _settings(build, *_TARGET, *_RESOLVING)
+    _settings(parser, *_TARGET, *_RESOLVING)
 
-    lock = _command(commands, "lock", "resolve for the target and write pylock.toml")
-    _project(lock)
-    lock.add_argument("--upgrade", action="store_true", help="take the newest versions of all")
-    lock.add_argument(
+
+def _lock(parser: Parser) -> None:
+    _project(parser)
+    parser.add_argument("--upgrade", action="store_true", help="take the newest versions of all")
+    parser.add_argument(
         "--upgrade-package",
         metavar="NAME",
         action="append",
         default=[],
         help="take the newest version of this one; may be repeated",
     )
-    lock.add_argument(
+    parser.add_argument(
         "--requirements-txt",
         metavar="FILE",
         help="also write the pins, with hashes, as pip reads them",
     )
-    _settings(lock, *_TARGET, *_RESOLVING)
+    _settings(parser, *_TARGET, *_RESOLVING)
 
-    files = _command(commands, "files", "list the files that would be packed")
-    _project(files)
-    files.add_argument("--ignored", action="store_true", help="list what would not be packed")
-    files.add_argument(
+
+def _files(parser: Parser) -> None:
+    _project(parser)
+    parser.add_argument("--ignored", action="store_true", help="list what would not be packed")
+    parser.add_argument(
         "--explain", action="store_true", help="with the file and line of the rule that decided"
     )
-    _settings(files, "exclude", "output", "mode")
+    _settings(parser, "exclude", "output", "mode")
 
-    cache = _command(commands, "cache", "look at the wheel store, or clear it")
-    cache.add_argument(
+
+def _cache(parser: Parser) -> None:
+    parser.add_argument(
         "action",
         choices=("info", "prune", "clear"),
         help="info: what it takes; prune: remove what 30 days of builds did not use; "
         "clear: remove everything",
     )
 
-    _command(commands, "runtimes", "show the table of runtimes")
-    return parser
+
+def _runtimes(_: Parser) -> None:
+    """It has no options of its own."""
 
 
-def _command(commands: argparse._SubParsersAction[Parser], name: str, summary: str) -> Parser:
-    parser = commands.add_parser(
-        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
-    )
+_COMMANDS: dict[str, tuple[str, Callable[[Parser], None]]] = {
+    "build": ("make the zip of an app, with its dependencies", _build),
+    "lock": ("resolve for the target and write pylock.toml", _lock),
+    "files": ("list the files that would be packed", _files),
+    "cache": ("look at the wheel store, or clear it", _cache),
+    "runtimes": ("show the table of runtimes", _runtimes),
+}
+
+
+def _general(parser: Parser) -> None:
     general = parser.add_argument_group("general options")
     general.add_argument("--json", action="store_true", help="print one JSON object")
     general.add_argument("-q", "--quiet", action="store_true", help="no progress, no warnings")
@@ -172,7 +202,6 @@ def _command(commands: argparse._SubParsersAction[Parser], name: str, summary: s
         "-v", "--verbose", action="count", default=0, help="say more; twice: debug"
     )
     _settings(general, "color", "cache-dir")
-    return parser
 
 
 def _project(parser: Parser) -> None:

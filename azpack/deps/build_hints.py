@@ -24,7 +24,7 @@ _UNNAMED_REQUIREMENT = (
 _HINTS = (
     (
         re.compile(r"pg_config (executable not found|is required)"),
-        "install libpq-dev, or list psycopg2-binary in place of psycopg2",
+        "list psycopg2-binary in place of psycopg2: its wheels bring libpq along",
     ),
     (
         re.compile(r"mysql_config: not found|Can not find valid pkg-config name"),

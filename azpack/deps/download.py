@@ -35,20 +35,18 @@ class Downloader:
     """
 
     def __init__(self, indexes: IndexSettings, progress: Progress, stop: Event) -> None:
+        from azpack.deps.session import trusting_context
+
         self._indexes = indexes
         self._stop = stop
         self._progress = progress
+        self._context = trusting_context(indexes.certificates)
 
     def session(self) -> Session:
         """A new session, for one thread."""
-        from requests import Session
-        from requests.adapters import HTTPAdapter
+        from azpack.deps.session import make_session
 
-        session = Session()
-        session.mount("https://", HTTPAdapter(pool_maxsize=2))
-        if self._indexes.certificates:
-            session.verify = self._indexes.certificates
-        return session
+        return make_session(self._context)
 
     def fetch(self, session: Session, wanted: LockedDistribution, path: Path) -> str:
         """Write the file to `path` and return its SHA-256, which is that of `wanted` if it has one.
@@ -128,15 +126,13 @@ class Downloader:
             return "" if transfer.is_whole else "the connection was cut"
 
     def _get(self, session: Session, url: str, *, start: int) -> Response:
-        from requests.auth import HTTPBasicAuth
+        from azpack.deps.session import authentication
 
         # Without "identity" a server may send the wheel compressed, and the hash would not fit.
         headers = {"Accept-Encoding": "identity"}
         if start:
             headers["Range"] = f"bytes={start}-"
-        found = self._indexes.credentials_for(url)
-        # As bytes: text would be sent in Latin-1, and servers expect UTF-8 (RFC 7617).
-        auth = HTTPBasicAuth(found[0].encode(), found[1].encode()) if found else None
+        auth = authentication(self._indexes, url)
         return session.get(public(url), headers=headers, auth=auth, stream=True, timeout=_TIMEOUTS)
 
 
@@ -197,6 +193,7 @@ def _describe(error: Exception) -> str:
         ("Read timed out", "no bytes came for 30 seconds"),
         ("timed out", "the connection timed out"),
         ("CERTIFICATE_VERIFY_FAILED", "the certificate of the index can't be verified"),
+        ("SSLError", "no secure connection can be made"),
         ("Name or service not known", "the host's name is unknown"),
         ("Temporary failure in name resolution", "the host's name can't be looked up"),
         ("Connection refused", "the connection was refused"),

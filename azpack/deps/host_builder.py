@@ -110,8 +110,7 @@ def build_on_host(
     It is built by an interpreter of the target's version, or by this one where there is none:
     whether the wheel fits is for `azpack.deps.native.fitting_tag` to say. `environment` is the
     whole one to run uv in, and holds the indexes. `checkout` is the folder that `source` needs
-    around it (a repository), by default none. A source folder is not written to. The paths used
-    while building depend on `folder` alone: they end up in native code.
+    around it (a repository), by default none. A source folder is not written to.
 
     Raises:
         WheelError: the source is broken, or the build failed; the message has the output's end.
@@ -138,19 +137,25 @@ def build_on_host(
 def _own_tree(source: Path, root: Path, workplace: Path, log: Callable[[str], None]) -> Path:
     from azpack.deps.source_tree import copy_tree, unpack_sdist
 
-    if source.is_dir():
+    if source.is_file():
+        tree = unpack_sdist(source, workplace / "source")
+    elif not source.is_dir() or not source.resolve().is_relative_to(root.resolve()):
+        raise _no_project(source.name, "there is no such file or folder")
+    else:
         copy_tree(root, workplace / "source", without=workplace.parent, log=log)
         tree = workplace / "source" / source.resolve().relative_to(root.resolve())
-    else:
-        tree = unpack_sdist(source, workplace / "source")
     if not (tree / "pyproject.toml").is_file() and not (tree / "setup.py").is_file():
-        raise WheelError(
-            "not-a-project",
-            f"{source.name} can't be built: it has neither pyproject.toml nor setup.py",
-            hint="check the path, or the subdirectory, that the requirement names",
-            context={"source": source.name},
-        )
+        raise _no_project(source.name, "it has neither pyproject.toml nor setup.py")
     return tree
+
+
+def _no_project(name: str, fault: str) -> WheelError:
+    return WheelError(
+        "not-a-project",
+        f"{name} can't be built: {fault}",
+        hint="check the path, or the subdirectory, that the requirement names",
+        context={"source": name},
+    )
 
 
 class _Build:
@@ -169,14 +174,7 @@ class _Build:
         self._python = python
         self._interpreter = interpreter
         self._uv_environment = _without(_MISLEADING, environment)
-        self._hook_environment = {
-            "SOURCE_DATE_EPOCH": _EPOCH,
-            **_without(_WITHHELD, environment),
-            "PYTHONHASHSEED": "0",
-            "PYTHONNOUSERSITE": "1",
-            # The cache may lie in a repository of the user's.
-            "GIT_CEILING_DIRECTORIES": str(workplace),
-        }
+        self._hook_environment = _hook_environment(environment, workplace)
         self._workplace = workplace
         self._venv = workplace / "venv"
         self._log = log
@@ -318,6 +316,23 @@ class _Build:
             "interpreter": str(self._interpreter),
             "output": list(self._output)[-_KEPT_LINES:],
         }
+
+
+def _hook_environment(environment: Mapping[str, str], workplace: Path) -> dict[str, str]:
+    """What the build backend sees: no credentials, no other Python, and always the same."""
+    kept = _without(_WITHHELD, environment)
+    if not re.search(r"\s", str(workplace)):
+        # Debug information holds the paths. Unlike CFLAGS, this replaces no build's own default.
+        prefix_map = f"-fdebug-prefix-map={workplace}=."
+        kept["CPPFLAGS"] = f"{kept.get('CPPFLAGS', '')} {prefix_map}".strip()
+    return {
+        "SOURCE_DATE_EPOCH": _EPOCH,
+        **kept,
+        "PYTHONHASHSEED": "0",
+        "PYTHONNOUSERSITE": "1",
+        # The cache may lie in a repository of the user's.
+        "GIT_CEILING_DIRECTORIES": str(workplace),
+    }
 
 
 def _without(pattern: re.Pattern[str], environment: Mapping[str, str]) -> dict[str, str]:

@@ -10,26 +10,25 @@ import configparser
 import os
 import re
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from azpack.errors import UsageError
+from azpack.redaction import redact as redact  # here is where one looks for it
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 PYPI = "https://pypi.org/simple"
 
+_TRUE = ("1", "true", "yes", "on", "y", "t")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-# All before the last @ of a URL's authority: a password may hold another, and quotes.
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s]+(?=@)")
 _USER_INFO = re.compile(r"://[^/]*@")
-# What quoting leaves alone: the colon between user and password, and what is quoted already.
-_SAFE_IN_USER_INFO = ":%"
+# What needs no quoting there, or is quoted already (RFC 3986, 3.2.1).
+_FIT_FOR_USER_INFO = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,40 +55,46 @@ class IndexSettings:
 
         A lock names files, not indexes. A file lies on its index's host, except on PyPI.
         """
-        host = urlsplit(url).netloc.rpartition("@")[2]
-        path = urlsplit(url).path
-        if host == "files.pythonhosted.org":
-            host, path = "pypi.org", "/simple"
-        best: tuple[int, str] | None = None
-        for index in self.urls():
-            parts = urlsplit(index)
-            if parts.netloc.rpartition("@")[2] == host:
-                shared = len(os.path.commonpath([parts.path or "/", path or "/"]))
-                if best is None or shared > best[0]:
-                    best = shared, index
-        if best is not None:
-            return public(best[1])
+        if urlsplit(url).hostname == "files.pythonhosted.org":
+            url = PYPI
         indexes = self.urls()
+        if found := _nearest(url, indexes):
+            return public(found)
         return public(indexes[0]) if len(indexes) == 1 and url.startswith("http") else None
 
     def credentials_for(self, url: str) -> tuple[str, str] | None:
-        """User and password for the file at `url`: those of an index on the same host."""
-        parts = urlsplit(url)
-        for index in (url, *self.urls(), *self.find_links):
-            other = urlsplit(index)
-            if other.username and (other.scheme, _host(other.netloc)) == (
-                parts.scheme,
-                _host(parts.netloc),
-            ):
-                user = unquote(other.username)
-                if other.password is None:
-                    return user, _keyring_password(public(index), user)
-                return user, unquote(other.password)
-        return None
+        """User and password for the file at `url`: its own, or those of an index on its host.
+
+        Of several indexes there the one counts whose path has the most in common, as for pip: the
+        feeds of one host may belong to strangers.
+        """
+        places = [url] if "@" in urlsplit(url).netloc else [*self.urls(), *self.find_links]
+        index = _nearest(url, [place for place in places if "@" in urlsplit(place).netloc])
+        if index is None:
+            return None
+        parts = urlsplit(index)
+        user = unquote(parts.username or "")
+        if parts.password is None:
+            return user, _keyring_password(public(index), user)
+        return user, unquote(parts.password)
 
 
-def _host(netloc: str) -> str:
-    return netloc.rpartition("@")[2].lower()
+def _nearest(url: str, places: Sequence[str]) -> str | None:
+    """Of the places on the URL's host the one whose path has the most in common with its."""
+    host, path = _host_and_path(url)
+    best: tuple[int, str] | None = None
+    for place in places:
+        other, beginning = _host_and_path(place)
+        differing = (ours != theirs for ours, theirs in zip(path, beginning, strict=False))
+        shared = next((count for count, end in enumerate(differing) if end), len(beginning))
+        if other == host and (best is None or shared > best[0]):
+            best = shared, place
+    return best[1] if best else None
+
+
+def _host_and_path(url: str) -> tuple[tuple[str, str], list[str]]:
+    parts = urlsplit(url)
+    return (parts.scheme, parts.netloc.rpartition("@")[2].lower()), parts.path.split("/")
 
 
 @lru_cache
@@ -109,25 +114,11 @@ def _keyring_password(service: str, user: str) -> str:
 
 
 def public(url: str) -> str:
-    """The URL without its credentials."""
+    """The URL without its credentials; over SSH the user is an address, and no secret."""
     parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def redact(text: str) -> str:
-    """A text that may hold URLs, with the credentials in them masked."""
-    return _CREDENTIALS.sub("****", text) if "://" in text else text
-
-
-def redacted(value: Any) -> Any:
-    """Plain values of any depth, with `redact` applied to each text in them."""
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, Mapping):
-        return {name: redacted(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [redacted(item) for item in value]
-    return value
+    user_info, at, host = parts.netloc.rpartition("@")
+    user = user_info.partition(":")[0] if parts.scheme.endswith("ssh") else ""
+    return urlunsplit(parts._replace(netloc=f"{user}{at}{host}" if user else host))
 
 
 def expand(text: str, environ: Mapping[str, str], *, place: str) -> str:
@@ -156,7 +147,9 @@ def expand(text: str, environ: Mapping[str, str], *, place: str) -> str:
 
 def quoted(value: str) -> str:
     """A user or password, or both, as they may stand in a URL."""
-    return quote(value, safe=_SAFE_IN_USER_INFO)
+    if _FIT_FOR_USER_INFO.fullmatch(value) and "\ufffd" not in unquote(value):
+        return value
+    return quote(value, safe=":")
 
 
 def find_indexes(
@@ -193,9 +186,9 @@ def find_indexes(
         else next(pip_urls("index-url"), PYPI),
         extra_index_urls=tuple(dict.fromkeys(extra)),
         find_links=tuple(dict.fromkeys(map(_link, links))),
-        no_index=no_index or pip.get("no-index", "").lower() in ("1", "true", "yes", "on"),
+        no_index=no_index or pip.get("no-index", "").lower() in _TRUE,
         strategy=strategy,
-        certificates=pip.get("cert") or environ.get("SSL_CERT_FILE"),
+        certificates=_certificates(pip, environ),
     )  # fmt: skip
 
 
@@ -212,13 +205,24 @@ def _checked(url: str, place: str) -> str:
     return url
 
 
+def _certificates(pip: Mapping[str, str], environ: Mapping[str, str]) -> str | None:
+    chosen = pip.get("cert")
+    if chosen and not os.path.exists(chosen):
+        raise UsageError(
+            "no-certificates",
+            f"there is no {chosen}, which pip's settings name for trusted certificates (cert)",
+            hint="mend PIP_CERT or pip.conf",
+        )
+    return chosen or environ.get("REQUESTS_CA_BUNDLE") or environ.get("SSL_CERT_FILE")
+
+
 def _link(link: str) -> str:
     """A folder as a URL, which means the same in every working folder."""
     return link if "://" in link else Path(link).expanduser().absolute().as_uri()
 
 
 def _pip_settings(environ: Mapping[str, str]) -> dict[str, str]:
-    settings: dict[str, str] = {}
+    sections: dict[str, dict[str, str]] = {"global": {}, "install": {}}
     for path in _pip_configuration_files(environ):
         parser = configparser.RawConfigParser()
         try:
@@ -229,11 +233,14 @@ def _pip_settings(environ: Mapping[str, str]) -> dict[str, str]:
                 f"{path} can't be read as pip's configuration: {str(error).splitlines()[0]}",
                 hint="mend it, or set PIP_CONFIG_FILE to another file",
             ) from error
-        for section in ("global", "install"):
+        for section, settings in sections.items():
             if parser.has_section(section):
                 settings.update(
-                    (name.replace("_", "-"), value) for name, value in parser.items(section)
+                    (name.replace("_", "-").removeprefix("--"), value)
+                    for name, value in parser.items(section)
                 )
+    # What is empty counts as not said, and [install] stands before [global] of any file.
+    settings = {name: value for rows in sections.values() for name, value in rows.items() if value}
     for name, value in environ.items():
         if name.startswith("PIP_") and value:
             settings[name[4:].lower().replace("_", "-")] = value
@@ -252,14 +259,14 @@ def _pip_configuration_files(environ: Mapping[str, str]) -> list[Path]:
         site = Path(sys.prefix) / "pip.ini"
     else:
         folders = environ.get("XDG_CONFIG_DIRS") or "/etc/xdg"
-        shared = [Path(folder) / "pip/pip.conf" for folder in reversed(folders.split(":"))]
+        shared = [Path(folder) / "pip/pip.conf" for folder in folders.split(":")]
         shared.append(Path("/etc/pip.conf"))
         own = Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "pip/pip.conf"
         user = [home / ".pip/pip.conf", own]
         if sys.platform == "darwin":
             user.insert(1, home / "Library/Application Support/pip/pip.conf")
         site = Path(sys.prefix) / "pip.conf"
-    files = [*shared, *user, site]
     if chosen:
-        files.append(Path(chosen))
-    return files
+        # Where this file is, it stands in the place of the user's own.
+        return [*shared, *([] if Path(chosen).exists() else user), site, Path(chosen)]
+    return [*shared, *user, site]

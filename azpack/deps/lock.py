@@ -15,12 +15,15 @@ from azpack.errors import ResolutionError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from packaging.markers import Marker
     from packaging.pylock import Package, PackageWheel, Pylock
     from packaging.tags import Tag
 
     from azpack.target.target import Target
 
 Kind = Literal["wheel", "sdist", "archive", "directory", "vcs"]
+
+_NOT_ALLOWED = "the hashes that the requirements allow are of other files"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,11 @@ class LockedDistribution:
         """Whether it is a folder on this machine, whose content no hash fixes."""
         return self.kind == "directory"
 
+    @property
+    def is_from_index(self) -> bool:
+        """Whether an index lists it, and not a requirement names it by URL or path."""
+        return self.kind in ("wheel", "sdist")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
@@ -66,6 +74,24 @@ class Lock:
     target: Mapping[str, str]
     requirements_digest: str = ""
     files: tuple[str, ...] = ()
+
+
+def check_lock(table: Mapping[str, Any], *, name: str) -> Pylock:
+    """The lock in a table, whichever target it is for.
+
+    Raises:
+        ResolutionError: the table is no lock.
+    """
+    from packaging.pylock import Pylock, PylockValidationError
+
+    try:
+        return Pylock.from_dict(table)
+    except PylockValidationError as error:
+        raise ResolutionError(
+            "bad-lock",
+            f"{name} is not a valid lock: {error}",
+            hint="make it anew: azpack lock --upgrade",
+        ) from None
 
 
 def read_lock(
@@ -86,14 +112,7 @@ def read_lock(
     Raises:
         ResolutionError: the table is no lock, or not one for this target.
     """
-    from packaging.pylock import Pylock, PylockValidationError
-
-    try:
-        pylock = Pylock.from_dict(table)
-    except PylockValidationError as error:
-        raise ResolutionError(
-            "bad-lock", f"{name} is not a valid lock: {error}", hint="make it anew: azpack lock"
-        ) from None
+    pylock = check_lock(table, name=name)
     if pylock.requires_python and not pylock.requires_python.contains(target.full_version):
         raise ResolutionError(
             "lock-for-another-python",
@@ -101,10 +120,10 @@ def read_lock(
             hint="make it anew: azpack lock",
         )
     ranks = {tag: rank for rank, tag in enumerate(target.tags())}
-    chosen = [
-        _choose(package, folder, ranks, (allowed or {}).get(package.name))
-        for package in _wanted(pylock, target, extras, groups, name)
-    ]
+    chosen = []
+    for package in _wanted(pylock, target, extras, groups, name):
+        _check_urls(package, name)
+        chosen.append(_choose(package, folder, ranks, (allowed or {}).get(package.name)))
     for entry in chosen:
         if entry.url and entry.kind in ("wheel", "sdist", "archive") and not entry.sha256:
             raise ResolutionError(
@@ -123,9 +142,18 @@ def _wanted(
     environment: dict[str, Any] = dict(target.marker_environment())
     environment["extras"] = frozenset(extras)
     environment["dependency_groups"] = frozenset((*(pylock.default_groups or ()), *groups))
+    if pylock.environments and not any(
+        _holds(marker, environment, name) for marker in pylock.environments
+    ):
+        raise ResolutionError(
+            "lock-for-another-environment",
+            f"{name} is for environments of which the target is none: "
+            + ", ".join(map(str, pylock.environments)),
+            hint="make it anew: azpack lock",
+        )
     seen: set[str] = set()
     for package in pylock.packages:
-        if package.marker and not package.marker.evaluate(environment, context="lock_file"):
+        if package.marker and not _holds(package.marker, environment, name):
             continue
         if package.requires_python and not package.requires_python.contains(target.full_version):
             raise ResolutionError(
@@ -142,6 +170,28 @@ def _wanted(
         yield package
 
 
+def _holds(marker: Marker, environment: dict[str, Any], name: str) -> bool:
+    from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
+
+    try:
+        return marker.evaluate(environment, context="lock_file")
+    except (UndefinedComparison, UndefinedEnvironmentName) as error:
+        raise ResolutionError(
+            "bad-lock", f"{name} has a marker that can't be evaluated: {marker} ({error})"
+        ) from None
+
+
+def _check_urls(package: Package, name: str) -> None:
+    files = [*(package.wheels or ()), package.sdist, package.archive, package.vcs]
+    for url in [file.url for file in files if file is not None and file.url]:
+        try:
+            urlsplit(url)
+        except ValueError:
+            raise ResolutionError(
+                "bad-lock", f"{name}: {package.name} has a URL that can't be read"
+            ) from None
+
+
 def _choose(
     package: Package,
     folder: Path,
@@ -156,7 +206,11 @@ def _choose(
             subdirectory=package.directory.subdirectory or "", reason="a folder",
         )  # fmt: skip
     if package.vcs is not None:
-        url = package.vcs.url or (folder / str(package.vcs.path)).as_uri()
+        if package.vcs.type != "git":
+            raise ResolutionError(
+                "not-git", f"{package.name} comes from {package.vcs.type}; azpack knows git alone"
+            )
+        url = package.vcs.url or _file_url(folder, package.vcs.path)
         return LockedDistribution(
             name=package.name, version=version, kind="vcs", url=url,
             commit=package.vcs.commit_id, subdirectory=package.vcs.subdirectory or "",
@@ -164,13 +218,20 @@ def _choose(
         )  # fmt: skip
     if package.archive is not None:
         url = package.archive.url or _file_url(folder, package.archive.path)
-        filename = unquote(urlsplit(url).path.rpartition("/")[2])
+        filename = _filename(url)
+        if not _is_allowed(package.archive.hashes, allowed):
+            return LockedDistribution(
+                name=package.name, version=version, kind="archive", url="", filename=filename,
+                reason=_NOT_ALLOWED,
+            )  # fmt: skip
         best = _best_tag(filename, ranks) if filename.endswith(".whl") else None
         return LockedDistribution(
             name=package.name, version=version, kind="archive", url=url, filename=filename,
             sha256=package.archive.hashes.get("sha256", ""), size=package.archive.size,
             subdirectory=package.archive.subdirectory or "",
-            reason="named by its URL", tag=str(best[1]) if best else "",
+            tag=str(best[1]) if best else "",
+            reason="named by its URL" if best or not filename.endswith(".whl")
+            else "the wheel that its URL names does not fit the target",
         )  # fmt: skip
     return _choose_file(package, folder, ranks, allowed)
 
@@ -184,9 +245,12 @@ def _choose_file(
     """The wheel whose tag the target likes best, else the sdist, else what there is."""
     version = str(package.version or "")
     wheels = [wheel for wheel in package.wheels or () if _is_allowed(wheel.hashes, allowed)]
-    ranked = sorted(_ranked(wheels, ranks), key=lambda entry: entry[:3])
+    ranked = list(_ranked(wheels, ranks))
     if ranked:
-        _, _, filename, tag, wheel = ranked[0]
+        best = min(entry[0] for entry in ranked)
+        _, _, filename, tag, wheel = max(
+            (entry for entry in ranked if entry[0] == best), key=lambda entry: entry[1:3]
+        )
         others = len(wheels) - 1
         return LockedDistribution(
             name=package.name, version=version, kind="wheel", filename=filename,
@@ -199,39 +263,49 @@ def _choose_file(
         url = sdist.url or _file_url(folder, sdist.path)
         return LockedDistribution(
             name=package.name, version=version, kind="sdist", url=url,
-            filename=sdist.name or unquote(urlsplit(url).path.rpartition("/")[2]),
+            filename=_filename(sdist.name or url),
             sha256=sdist.hashes.get("sha256", ""), size=sdist.size,
             reason="no wheel fits the target" if wheels else "there is no wheel",
         )  # fmt: skip
     return LockedDistribution(
         name=package.name, version=version, kind="wheel", url="",
-        reason="the allowed hashes are of other files" if allowed else "no wheel fits the target",
+        reason=_NOT_ALLOWED if allowed else "no wheel fits the target",
     )  # fmt: skip
 
 
 def _ranked(
     wheels: Iterable[PackageWheel], ranks: Mapping[Tag, int]
-) -> Iterator[tuple[int, tuple[int, str], str, Tag, PackageWheel]]:
-    """The wheels that the target runs: the rank of the best tag, then the highest build tag."""
+) -> Iterator[tuple[int, tuple[int, str] | tuple[()], str, Tag, PackageWheel]]:
+    """The wheels that the target runs: the rank of the best tag, the build tag, the name."""
     from packaging.utils import parse_wheel_filename
 
     for wheel in wheels:
         if best := _best_tag(wheel.filename, ranks):
             build = parse_wheel_filename(wheel.filename)[2]
-            order = (-build[0], build[1]) if build else (0, "")
-            yield best[0], order, wheel.filename, best[1], wheel
+            yield best[0], build, wheel.filename, best[1], wheel
 
 
 def _best_tag(filename: str, ranks: Mapping[Tag, int]) -> tuple[int, Tag] | None:
-    from packaging.utils import parse_wheel_filename
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-    tags = parse_wheel_filename(filename)[3]
+    try:
+        tags = parse_wheel_filename(filename)[3]
+    except InvalidWheelFilename as error:
+        raise ResolutionError("bad-wheel-name", f"{filename} can't be used: {error}") from None
     fitting = [(ranks[tag], tag) for tag in tags if tag in ranks]
     return min(fitting, key=lambda entry: entry[0], default=None)
 
 
 def _is_allowed(hashes: Mapping[str, str], allowed: frozenset[str] | None) -> bool:
     return not allowed or any(f"{kind}:{value}" in allowed for kind, value in hashes.items())
+
+
+def _filename(url: str) -> str:
+    """The last part of a URL's path, which must not lead elsewhere once it is unquoted."""
+    name = re.split(r"[/\\]", unquote(urlsplit(url).path))[-1]
+    if name in ("", ".", "..") or not name.isprintable():
+        raise ResolutionError("bad-file-name", f"{public(url)} does not end with a file's name")
+    return name
 
 
 def _file_url(folder: Path, path: str | None) -> str:
@@ -286,7 +360,7 @@ def _package_table(entry: LockedDistribution, root: Path) -> dict[str, Any]:
         source = {"type": "git", "url": public(entry.url), "commit-id": entry.commit}
         table["vcs"] = source
     else:
-        source = {"url": public(entry.url), "hashes": {"sha256": entry.sha256}}
+        source = {**_place(entry.url, root), "hashes": {"sha256": entry.sha256}}
         if entry.size is not None:
             source["size"] = entry.size
         if entry.kind == "wheel":
@@ -300,17 +374,25 @@ def _package_table(entry: LockedDistribution, root: Path) -> dict[str, Any]:
     return table
 
 
+def _place(url: str, root: Path) -> dict[str, str]:
+    """Where a file is; one in the project is named from there, wherever that stands."""
+    path = file_path(url)
+    if path is None or not (path := Path(os.path.normpath(path))).is_relative_to(root):
+        return {"url": public(url)}
+    return {"path": path.relative_to(root).as_posix()}
+
+
 def requirements_text(lock: Lock) -> str:
     """The same pins, with hashes, in pip's format."""
     lines = ["# Made by 'azpack lock': the pins of pylock.toml.", ""]
     for entry in lock.distributions:
+        suffix = f"#subdirectory={entry.subdirectory}" if entry.subdirectory else ""
         if entry.kind == "directory":
             lines.append(entry.url)
         elif entry.kind == "vcs":
-            suffix = f"#subdirectory={entry.subdirectory}" if entry.subdirectory else ""
             lines.append(f"{entry.name} @ git+{public(entry.url)}@{entry.commit}{suffix}")
         elif entry.kind == "archive":
-            lines.append(f"{entry.name} @ {public(entry.url)} \\")
+            lines.append(f"{entry.name} @ {public(entry.url)}{suffix} \\")
             lines.append(f"    --hash=sha256:{entry.sha256}")
         else:
             lines.append(f"{entry.name}=={entry.version} \\")

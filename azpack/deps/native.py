@@ -251,7 +251,9 @@ def _oldest_platform(
         if not too_new and not others:
             return str(policy.name)
     hint = "choose a version that has a wheel for the target"
-    if too_new:
+    if any("libpq.so" in fault for fault in others):
+        hint = "list psycopg2-binary, whose wheels bring libpq, in place of psycopg2"
+    elif too_new:
         hint += f", or build on a system with glibc {target.glibc} or older"
     raise _does_not_fit(name, too_new + others, hint=hint)
 
@@ -280,9 +282,13 @@ def _in_order(version: str) -> tuple[int, ...]:
 def _strange_libraries(
     found: _SharedObject, reference: ExternalReference, brought: Collection[str]
 ) -> Iterator[str]:
-    if libraries := sorted(set(reference.libs) - set(brought)):
+    if missing := set(reference.libs) - set(brought):
+        direct = sorted(missing & set(found.tree.needed))
+        others = (
+            f" (and {len(missing) - len(direct)} that these need)" if missing > set(direct) else ""
+        )
         yield (
-            f"{found.name} needs {', '.join(libraries)}, which the wheel does not bring and "
+            f"{found.name} needs {', '.join(direct)}{others}, which the wheel does not bring and "
             "manylinux does not promise to be there"
         )
     for library, symbols in sorted(reference.blacklist.items()):

@@ -9,10 +9,11 @@ from pathlib import Path
 from threading import Event, local
 from typing import TYPE_CHECKING
 
+from azpack.deps.distribution import CONTENTS, Distribution, Wheel
 from azpack.deps.download import Downloader
 from azpack.deps.offers import describe_offers
 from azpack.deps.uv import uv_environment
-from azpack.deps.wheel import CONTENTS, Distribution, Wheel, check_wheel
+from azpack.deps.wheel import check_wheel
 from azpack.errors import WheelError
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _as_wheel(
             version=entry.version or path.name.split("-")[1],
             filename=path.name,
             sha256=sha256,
-            index=None if entry.is_path else sources.indexes.index_of(entry.url),
+            index=sources.indexes.index_of(entry.url) if entry.is_from_index else None,
             source=source,
             tag=tag,
         ),

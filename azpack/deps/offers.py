@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -41,16 +42,15 @@ def describe_offers(
             tags |= file_tags
     if not tags:
         return "no wheel is published"
-    interpreter = "cp{}{}".format(*target.version)
-    newest = sorted(
+    fitting = {(tag.interpreter, tag.abi) for tag in target.tags()}
+    needed = sorted(
         (int(match[1]), int(match[2]))
         for tag in tags
-        if tag.interpreter == interpreter or tag.abi == "abi3"
-        if (match := _GLIBC.fullmatch(tag.platform))
+        if (tag.interpreter, tag.abi) in fitting and (match := _GLIBC.fullmatch(tag.platform))
     )
-    if newest:
-        needed = "{}.{}".format(*newest[0])
-        return f"its wheels for Linux need glibc {needed}, the target has {target.glibc}"
+    if needed and needed[0] > tuple(map(int, target.glibc.split("."))):
+        oldest = "{}.{}".format(*needed[0])
+        return f"its wheels for Linux need glibc {oldest}, the target has {target.glibc}"
     interpreters = ", ".join(sorted({tag.interpreter for tag in tags}, key=_natural))
     systems = ", ".join(sorted({_system(tag.platform) for tag in tags}))
     return f"its wheels are for {interpreters} on {systems}"
@@ -70,27 +70,28 @@ def _system(platform: str) -> str:
     return platform
 
 
-def _natural(text: str) -> list[int | str]:
-    return [int(part) if part.isdecimal() else part for part in re.findall(r"\d+|\D+", text)]
+def _natural(text: str) -> list[tuple[int, str]]:
+    parts = re.findall(r"\d+|\D+", text)
+    return [(int(part) if part.isdecimal() else -1, part) for part in parts]
 
 
 def _filenames(index: str, name: str, indexes: IndexSettings) -> list[str]:
     """The files of a project on an index, in either form of the simple API (PEP 503, 691)."""
     import requests
-    from requests.auth import HTTPBasicAuth
+
+    from azpack.deps.session import authentication, make_session, trusting_context
 
     url = f"{index.rstrip('/')}/{name}/"
     if folder := file_path(url):
         page = folder / "index.html"
-        return _links(page.read_text(encoding="utf-8")) if page.is_file() else []
-    found = indexes.credentials_for(url)
+        return _links(page.read_text("utf-8", "replace")) if page.is_file() else []
+    session = make_session(trusting_context(indexes.certificates))
     try:
-        response = requests.get(
+        response = session.get(
             url,
             headers={"Accept": _ACCEPT},
-            auth=HTTPBasicAuth(found[0].encode(), found[1].encode()) if found else None,
+            auth=authentication(indexes, url),
             timeout=_TIMEOUTS,
-            verify=indexes.certificates or True,
         )
         response.raise_for_status()
         if "json" in response.headers.get("Content-Type", ""):
@@ -114,4 +115,5 @@ class _LinkParser(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         target = dict(attrs).get("href")
         if tag == "a" and target:
-            self.filenames.append(unquote(urlsplit(target).path.rpartition("/")[2]))
+            with suppress(ValueError):  # a link that is no URL
+                self.filenames.append(unquote(urlsplit(target).path.rpartition("/")[2]))

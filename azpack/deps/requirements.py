@@ -34,8 +34,10 @@ _MARKS = (
 _CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _HASH = re.compile(r"--hash(?:=|\s+)(['\"]?)(\w+):([0-9a-fA-F]+)\1(?!\S)")
-_WITH_VALUE = {"-e", "--editable", "-r", "--requirement", "-c", "--constraint", "-i", "--index-url",
-               "--extra-index-url", "-f", "--find-links", "--no-binary", "--only-binary"}  # fmt: skip
+_WITH_VALUE = {
+    "-e", "--editable", "-r", "--requirement", "-c", "--constraint", "-i", "--index-url",
+    "--extra-index-url", "-f", "--find-links", "--no-binary", "--only-binary",
+}  # fmt: skip
 # Of pip's options in a file these mean something to a resolver, which takes them by these names.
 _PASSED_ON = {"--no-binary", "--only-binary"}
 _WITHOUT_EFFECT = {"--prefer-binary", "--require-hashes", "--trusted-host", "--use-feature"}
@@ -98,7 +100,8 @@ def find_requirements(
     """
     if not files:
         for name in ("requirements.txt", "uv.lock", "pyproject.toml"):
-            if (root / name).is_file() and (name != "pyproject.toml" or _has_project(root)):
+            # A folder of that name is met when it is read: it must not be passed over in silence.
+            if (root / name).exists() and (name != "pyproject.toml" or _has_project(root)):
                 files = (str(root / name),)
                 break
         else:
@@ -369,14 +372,17 @@ def _decode(content: bytes, name: str) -> str:
                 encoding = found[1].decode("ascii")
                 break
     try:
-        return content.decode(encoding)
+        text = content.decode(encoding)
     except (ValueError, LookupError):  # of some codecs the error is not a UnicodeDecodeError
+        text = "\0"
+    if "\0" in text:  # as in UTF-16 without a mark
         raise UsageError(
             "bad-encoding",
             f"{name} is not text in {encoding.upper()}",
             hint="save it as UTF-8",
             context={"file": name},
-        ) from None
+        )
+    return text
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from azpack.app.config import read_toml
 from azpack.deps.index import redact
-from azpack.deps.lock import Lock, normalized, read_lock
-from azpack.errors import AzpackError, ResolutionError, UnreachableError, UsageError
+from azpack.deps.lock import Lock, check_lock, normalized, read_lock
+from azpack.errors import AzpackError, FileError, ResolutionError, UnreachableError, UsageError
 from azpack.target.target import ARCHITECTURE
 
 if TYPE_CHECKING:
@@ -39,7 +39,12 @@ _UNREACHABLE = (
     "timed out",
 )
 _REFUSED = ("401 unauthorized", "403 forbidden", "lack of valid authentication credentials")
+# The answer to a URL that a requirement names: of an index, uv says what it does not have.
+_NOT_THERE = re.compile(r"http status client error \((404|410)")
 _NO_INDEX = "file:///nonexistent"
+# No permission, a disk that is full, one that is read-only.
+_NO_FILE = re.compile(r"\(os error (13|28|30)\)")
+_HASH_IN_URL = re.compile(r"[#&](sha256|sha384|sha512)=([0-9a-fA-F]+)")
 _LOOSEN = "loosen one of the requirements that contradict each other"
 _NAME = re.compile(r"\s*(?:-e\s+)?([A-Za-z0-9][A-Za-z0-9._-]*)")
 
@@ -71,6 +76,8 @@ def uv_environment(indexes: IndexSettings, environ: Mapping[str, str]) -> dict[s
     # uv has no variable for --no-index; an index in a folder that is not there holds nothing.
     environment["UV_DEFAULT_INDEX"] = _NO_INDEX if indexes.no_index else indexes.index_url
     environment["UV_PYTHON_DOWNLOADS"] = "never"
+    # The console folds lines; folded by uv, a URL could be cut within its password.
+    environment["UV_NO_WRAP"] = "1"
     if indexes.extra_index_urls and not indexes.no_index:
         environment["UV_INDEX"] = " ".join(indexes.extra_index_urls)
     if indexes.find_links:
@@ -113,9 +120,10 @@ def resolve(
         folder = Path(temporary)
         output = folder / "pylock.toml"
         if preferred is not None and preferred.is_file():
+            check_lock(read_toml(preferred), name=preferred.name)
             shutil.copyfile(preferred, output)
         if requirements.kind == "uv.lock":
-            command, given = _export(requirements, output, locked=locked)
+            command, given = _export(requirements, target, output, environ, locked=locked)
         else:
             command, given = _compile(requirements, target, folder, output)
             command += [word for name in upgrade_packages for word in ("--upgrade-package", name)]
@@ -160,7 +168,9 @@ def _compile(
     if requirements.kind == "pyproject":
         command.append(requirements.files[0])
         command += [word for extra in requirements.extras for word in ("--extra", extra)]
-        command += [word for group in requirements.groups for word in ("--group", group)]
+        # Of a group's name alone uv thinks it is one of the project's in the working folder.
+        groups = [f"{requirements.files[0]}:{group}" for group in requirements.groups]
+        command += [word for group in groups for word in ("--group", group)]
     else:
         command.append("-")
     if requirements.constraints:
@@ -168,6 +178,10 @@ def _compile(
         text = "\n".join(constraint.text for constraint in requirements.constraints)
         constraints.write_text(text, encoding="utf-8")
         command += ["--constraints", str(constraints)]
+    if requirements.overrides:
+        overrides = folder / "overrides.txt"
+        overrides.write_text("\n".join(requirements.overrides), encoding="utf-8")
+        command += ["--overrides", str(overrides)]
     if requirements.prereleases:
         command += ["--prerelease", "allow"]
     command += requirements.options
@@ -181,11 +195,25 @@ def _compile(
     return [*command, "--output-file", str(output)], "\n".join(lines) + "\n"
 
 
-def _export(requirements: Requirements, output: Path, *, locked: bool) -> tuple[list[str], str]:
+def _export(
+    requirements: Requirements,
+    target: Target,
+    output: Path,
+    environ: Mapping[str, str],
+    *,
+    locked: bool,
+) -> tuple[list[str], str]:
     project = os.path.dirname(requirements.files[0]) or "."
     command = ["export", "--project", project, "--locked" if locked else "--frozen"]
-    command += ["--python", sys.executable]
-    command += ["--no-emit-project", "--no-dev", "--no-header"]
+    if not locked:
+        command += ["--python", sys.executable]
+    else:
+        from azpack.deps.host_builder import find_interpreter
+
+        # Only what the project's requires-python admits may judge its lock.
+        if interpreter := find_interpreter(target.python, environ):
+            command += ["--python", str(interpreter)]
+    command += ["--no-emit-project", "--no-default-groups", "--no-header"]
     command += [word for extra in requirements.extras for word in ("--extra", extra)]
     command += [word for group in requirements.groups for word in ("--group", group)]
     return [*command, "--format", "pylock.toml", "--output-file", str(output)], ""
@@ -194,10 +222,22 @@ def _export(requirements: Requirements, output: Path, *, locked: bool) -> tuple[
 def _allowed_hashes(requirements: Requirements) -> dict[str, frozenset[str]]:
     allowed: dict[str, frozenset[str]] = {}
     for requirement in (*requirements.requirements, *requirements.constraints):
-        if requirement.hashes and (name := _NAME.match(requirement.text)):
-            key = normalized(name[1])
-            allowed[key] = allowed.get(key, frozenset()) | frozenset(requirement.hashes)
+        in_url = [f"{kind}:{value}" for kind, value in _HASH_IN_URL.findall(requirement.text)]
+        hashes = frozenset((*requirement.hashes, *in_url))
+        if hashes:
+            name = _name_in(requirement.text)
+            allowed[name] = allowed.get(name, frozenset()) | hashes
     return allowed
+
+
+def _name_in(requirement: str) -> str:
+    """The name that a requirement asks for; a bare URL or path has it in that of its file."""
+    if match := re.match(r"(?:\S*/)([^/#?\s]+)", requirement):
+        file = match[1]
+        name = file.partition("-")[0] if file.endswith(".whl") else file.rpartition("-")[0]
+        return normalized(name)
+    named = _NAME.match(requirement)
+    return normalized(named[1]) if named else ""
 
 
 def _explain(output: str, requirements: Requirements, target: Target) -> AzpackError:
@@ -206,6 +246,13 @@ def _explain(output: str, requirements: Requirements, target: Target) -> AzpackE
     known = output.lower()
     where = ", ".join(requirements.files)
     context: dict[str, object] = {"explanation": explanation, "files": list(requirements.files)}
+    if full := _NO_FILE.search(output):
+        return FileError(
+            "disk-full" if full[1] == "28" else "uv-cannot-write",
+            f"uv, which resolves the requirements, can't read or write its files\n{explanation}",
+            hint="make room, or name other folders with UV_CACHE_DIR and TMPDIR",
+            context=context,
+        )
     if any(sign in known for sign in _REFUSED):
         return UnreachableError(
             "index-refused",
@@ -213,10 +260,11 @@ def _explain(output: str, requirements: Requirements, target: Target) -> AzpackE
             hint="put user and password in netrc, keyring, or the index's URL as ${NAME}",
             context=context,
         )
-    if any(sign in known for sign in _UNREACHABLE):
+    if any(sign in known for sign in _UNREACHABLE) and not _NOT_THERE.search(known):
         return UnreachableError(
             "index-unreachable",
-            f"an index does not answer\n{explanation}",
+            f"an index {'answers with an error' if 'http status' in known else 'does not answer'}\n"
+            f"{explanation}",
             hint="check --index-url, the network and the proxy, then build again",
             context=context,
         )
@@ -234,7 +282,7 @@ def _explain(output: str, requirements: Requirements, target: Target) -> AzpackE
         "no-solution",
         f"{places or where} can't be resolved for Python {target.python} on {target.platform}\n"
         f"{explanation}",
-        hint="\n".join(_own_hint(explanation) or hints or [_LOOSEN]),
+        hint="\n".join(_own_hint(explanation) or hints or _loosen(explanation)),
         context=context,
     )
 
@@ -279,7 +327,17 @@ def _own_hint(explanation: str) -> list[str]:
         return ["Azure runs Linux: add  ; sys_platform == 'win32'  behind that requirement"]
     if "not found in the package registry" in explanation:
         return ["check the spelling, or name the index that has it with --extra-index-url"]
+    if "there is no version of" in explanation or "there are no versions of" in explanation:
+        return ["ask for a version that the index has, or name another index"]
+    if "Distribution not found at" in explanation:
+        return ["mend the path; it is relative to the project"]
+    if _NOT_THERE.search(explanation.lower()):
+        return ["mend the URL: there is no file at that address"]
     return []
+
+
+def _loosen(explanation: str) -> list[str]:
+    return [_LOOSEN] if "we can conclude" in explanation else []
 
 
 def _bad_requirement(requirements: Requirements) -> UsageError | None:

@@ -11,16 +11,15 @@ import binascii
 import csv
 import hashlib
 import io
-import json
 import os
 import re
 import stat
 import zlib
-from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from azpack.archive import DEFLATED, STORED, ArchiveError, Member, data_offset, read_directory
+from azpack.deps.distribution import HEADERS, WheelContents, WheelEntry, WrittenFile
 from azpack.errors import WheelError
 
 try:
@@ -32,13 +31,6 @@ except ImportError:  # it has no wheels for some platforms
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
-
-# Stands for the target's version in the paths of C headers, as pip in a virtual environment
-# puts them: the store's wheels serve every target.
-HEADERS = "include/site/pythonX.Y"
-
-# Beside a wheel in the store: what `check_wheel` found.
-CONTENTS = "contents.json"
 
 _INFLATING_ERRORS: tuple[type[Exception], ...] = (
     zlib.error,
@@ -65,83 +57,6 @@ from {module} import {first}
 if __name__ == "__main__":
     sys.exit({function}())
 """
-
-
-class WheelEntry(NamedTuple):
-    """A file of a wheel under the path it is installed to; its bytes stand at `offset`."""
-
-    path: str
-    mode: int
-    method: int
-    crc: int
-    compressed_size: int
-    size: int
-    sha256: str
-    offset: int
-
-
-class WrittenFile(NamedTuple):
-    """A small file that installing writes: an entry point's script, INSTALLER."""
-
-    path: str
-    mode: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WheelContents:
-    """What a checked wheel brings to site-packages, RECORD excepted."""
-
-    name: str
-    version: str
-    dist_info: str
-    tags: tuple[str, ...]
-    entries: tuple[WheelEntry, ...]
-    written: tuple[WrittenFile, ...]
-
-    def to_json(self) -> str:
-        """The form in which the store keeps it."""
-        return json.dumps(
-            {name: getattr(self, name) for name in self.__slots__}, separators=(",", ":")
-        )
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> WheelContents:
-        """Read what `to_json` wrote."""
-        fields = json.loads(text)
-        fields["tags"] = tuple(fields["tags"])
-        fields["entries"] = tuple(WheelEntry(*row) for row in fields["entries"])
-        fields["written"] = tuple(WrittenFile(*row) for row in fields["written"])
-        return cls(**fields)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Distribution:
-    """A distribution in a package, and where it came from.
-
-    `source` is "wheel" (from the index), "sdist-host" or "path"; `index` the index's URL without
-    credentials, or None where it came from elsewhere; `tag` the wheel tag that the target runs.
-    """
-
-    name: str
-    version: str
-    filename: str
-    sha256: str
-    index: str | None
-    source: str
-    tag: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wheel:
-    """A distribution's wheel in the store, checked; `path` is the file."""
-
-    distribution: Distribution
-    path: Path
-
-    def contents(self) -> WheelContents:
-        """What the wheel brings, as it was found when it entered the store."""
-        return WheelContents.from_json((self.path.parent / CONTENTS).read_bytes())
 
 
 def check_wheel(path: Path) -> WheelContents:

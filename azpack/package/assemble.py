@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import calendar
 import hashlib
 import os
 import stat
 import time
 import zlib
 from dataclasses import dataclass
-from threading import Thread
 from typing import TYPE_CHECKING
 
 from azpack.archive import (
@@ -36,7 +34,9 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 20
 _HELD_IN_MEMORY = 1 << 20
+# The first and the last moment that a zip can hold.
 _DOS_EPOCH = 1980 - 1980 << 25 | 1 << 21 | 1 << 16
+_DOS_END = (2107 - 1980 << 9 | 12 << 5 | 31) << 16 | 23 << 11 | 59 << 5 | 58 // 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ def zip_timestamp(environ: Mapping[str, str]) -> int:
     if moment.tm_year < 1980:
         return _DOS_EPOCH
     if moment.tm_year > 2107:
-        moment = time.gmtime(calendar.timegm((2107, 12, 31, 23, 59, 58)))
+        return _DOS_END
     date = moment.tm_year - 1980 << 9 | moment.tm_mon << 5 | moment.tm_mday
     return date << 16 | moment.tm_hour << 11 | moment.tm_min << 5 | moment.tm_sec // 2
 
@@ -281,6 +281,8 @@ class _SegmentHasher:
         self._digest = hashlib.sha256()
         self._path = segment.data
         self._error: OSError | None = None
+        from threading import Thread
+
         self._thread = Thread(target=self._run, daemon=True)
         self._thread.start()
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from azpack.deps.wheel import Distribution
+    from azpack.deps.distribution import Distribution
     from azpack.package.assemble import Package
     from azpack.target.plans import Publishing
     from azpack.target.target import Target

@@ -26,7 +26,7 @@ from azpack.archive import (
     copy_range,
     local_header,
 )
-from azpack.deps.wheel import HEADERS, Wheel
+from azpack.deps.distribution import HEADERS, Wheel
 from azpack.errors import WheelError
 from azpack.store import Store, damaged_store, mark_used
 

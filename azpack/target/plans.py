@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,5 +31,5 @@ def find_publishing(plan: str, *, package: str) -> Publishing:
     return Publishing(
         settings=row["set"],
         unset=tuple(row["unset"]),
-        command=row["publish"].format(package=package),
+        command=row["publish"].format(package=shlex.quote(package)),
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -310,8 +312,9 @@ def test_libraries_that_azure_need_not_have(
     (tmp_path / "own.c").write_text("int own(void) { return 1; }\n")
     subprocess.run(
         ["gcc", "-shared", "-fPIC", "-o", "libown.so", "own.c", "-Wl,-soname,libown.so.1"],
-        cwd=tmp_path, check=True,
-    )  # fmt: skip
+        cwd=tmp_path,
+        check=True,
+    )
     more = f', libraries=["own"], library_dirs=[{str(tmp_path)!r}]'
     source = extension(
         tree, before="int own(void);", body="return PyLong_FromLong(own());", more=more
@@ -321,14 +324,18 @@ def test_libraries_that_azure_need_not_have(
     assert "glibc" not in caught.value.hint
 
 
-def test_an_extension_is_the_same_in_the_same_folder(
-    build: Builder, tree: Callable[..., Path]
+def test_an_extension_is_the_same_wherever_it_is_built(
+    build: Builder, tree: Callable[..., Path], tmp_path: Path
 ) -> None:
     source = extension(tree)
-    first = build(source).read_bytes()
-    build.count = 0
-    (build.folder / "build1").rename(build.folder / "first")
-    assert build(source).read_bytes() == first
+    build.environment["CPPFLAGS"] = "-DNDEBUG"
+    first = build(source)
+    build.folder = tmp_path / "another"
+    build.folder.mkdir()
+    assert build(source).read_bytes() == first.read_bytes()
+    build.folder = tmp_path / "with space"
+    build.folder.mkdir()
+    assert names(build(source)) == names(first)
 
 
 def test_without_the_targets_python_this_one_builds(
@@ -416,8 +423,21 @@ def test_a_broken_backend(
 
 def test_not_a_project(build: Builder, tree: Callable[..., Path]) -> None:
     assert "neither pyproject.toml nor" in fails(build, tree({"x.py": ""}), "not-a-project").message
-    with pytest.raises(FileError):
-        build(build.folder / "absent")
+    assert "no such file" in fails(build, build.folder / "absent", "not-a-project").message
+    source = tree({"pyproject.toml": SETUPTOOLS + PROJECT})
+    with pytest.raises(WheelError, match="no such file or folder"):
+        build(source / "..", checkout=source)
+
+
+def test_a_source_that_can_not_be_read(
+    build: Builder, tree: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: object, _: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(source))
+
+    monkeypatch.setattr(shutil, "copy2", full)
+    with pytest.raises(FileError, match="No space left on device"):
+        build(tree({"pyproject.toml": SETUPTOOLS + PROJECT}))
 
 
 def test_an_index_that_does_not_answer(build: Builder, tree: Callable[..., Path]) -> None:

@@ -74,10 +74,13 @@ def test_error(error: type[BaseException], tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["a"]
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
 @pytest.mark.parametrize("call", ["replace", "link"])
-def test_error_at_the_end(call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_at_the_end(
+    call: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise OSError(number, os.strerror(number))
 
     path = tmp_path / "a"
     path.write_bytes(b"old")
@@ -86,8 +89,10 @@ def test_error_at_the_end(call: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     try:
         with replacing(path) as file:
             file.write(b"new")
+    except FileError as error:
+        failed = (number, error.code) == (errno.ENOSPC, "disk-full")
     except OSError as error:
-        failed = error.errno == errno.ENOSPC
+        failed = error.errno == number == errno.EIO
     assert failed or call == "link"  # a file with a name needs none
     assert path.read_bytes() == (b"old" if failed else b"new")
     assert os.listdir(tmp_path) == ["a"]

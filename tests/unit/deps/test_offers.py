@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from azpack.deps.index import IndexSettings
+from azpack.deps.offers import describe_offers
+from azpack.target.target import find_target
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+TARGET = find_target(Path("/project"), python="3.11")
+
+
+def page(folder: Path, links: str) -> str:
+    place = folder / "simple" / "a"
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "index.html").write_text(links, encoding="utf-8")
+    return (folder / "simple").as_uri()
+
+
+def offers(folder: Path, *filenames: str, version: str = "1.0") -> str:
+    links = "".join(f'<a href="../../files/{name}#sha256=x">{name}</a>' for name in filenames)
+    return describe_offers(page(folder, links), "a", version, TARGET, IndexSettings())
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ([], "no wheel is published"),
+        (
+            ["cp311-cp311-manylinux_2_34_x86_64", "cp311-cp311-manylinux_2_39_x86_64"],
+            "its wheels for Linux need glibc 2.34, the target has 2.31",
+        ),
+        (
+            ["cp37-abi3-manylinux_2_34_x86_64", "cp311-cp311-win_amd64"],
+            "its wheels for Linux need glibc 2.34, the target has 2.31",
+        ),
+        (
+            ["cp312-cp312-manylinux_2_17_x86_64", "cp39-cp39-manylinux_2_17_x86_64"],
+            "its wheels are for cp39, cp312 on Linux",
+        ),
+        # What is too new in Python does not want for glibc.
+        (["cp313-abi3-manylinux_2_17_x86_64"], "its wheels are for cp313 on Linux"),
+        (["cp313-abi3-manylinux_2_39_x86_64"], "its wheels are for cp313 on Linux"),
+        (
+            ["cp311-cp311-win_amd64", "cp311-cp311-macosx_11_0_arm64"],
+            "its wheels are for cp311 on Windows, macOS",
+        ),
+        (
+            ["cp311-cp311-manylinux_2_17_aarch64", "cp311-cp311-musllinux_1_2_x86_64"],
+            "its wheels are for cp311 on Linux aarch64, musl Linux",
+        ),
+        (["cp311-cp311-linux_armv7l"], "its wheels are for cp311 on Linux armv7l"),
+        (["py2-none-any", "x1-none-any"], "its wheels are for py2, x1 on any"),
+    ],
+)
+def test_what_is_offered(tmp_path: Path, tags: Sequence[str], expected: str) -> None:
+    names = [f"a-1.0-{tag}.whl" for tag in tags]
+    others = ["a-1.0.tar.gz", "a-2.0-cp311-cp311-manylinux_2_17_x86_64.whl", "nonsense.whl", ""]
+    assert offers(tmp_path, *names, *others) == expected
+
+
+def test_versions_are_compared_as_such(tmp_path: Path) -> None:
+    assert (
+        offers(tmp_path, "a-1.0.0-py2-none-any.whl", version="1") == "its wheels are for py2 on any"
+    )
+    assert offers(tmp_path, "a-1.0-py2-none-any.whl", version="not-a-version") == ""
+
+
+def test_pages_that_are_strange(tmp_path: Path) -> None:
+    links = (
+        '<a href="http://[bad">x</a><a>y</a><link href="a-1.0-py3-none-any.whl"><a href>'
+        '<a href="a%2D1.0-py2-none-any.whl">z</a><b'
+    )
+    index = page(tmp_path, links)
+    (tmp_path / "simple/a/index.html").write_bytes(b"\xff" + links.encode())
+    found = describe_offers(index, "a", "1.0", TARGET, IndexSettings())
+    assert found == "its wheels are for py2 on any"
+    assert describe_offers(index, "b", "1.0", TARGET, IndexSettings()) == "no wheel is published"
+
+
+def answer(content: bytes, kind: str, status: int = 200) -> requests.Response:
+    response = requests.Response()
+    response.status_code = status
+    response._content = content
+    response.headers["Content-Type"] = kind
+    return response
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "expected"),
+    [
+        (json.dumps({"files": [{"filename": "a-1.0-py2-none-any.whl"}]}).encode(),
+         "application/vnd.pypi.simple.v1+json", "its wheels are for py2 on any"),
+        (b'<a href="https://x.example/a-1.0-py2-none-any.whl">',
+         "text/html", "its wheels are for py2 on any"),
+        (b"not json", "application/json", "no wheel is published"),
+        (b"{}", "application/json", "no wheel is published"),
+        (b"[]", "application/json", "no wheel is published"),
+    ],
+)  # fmt: skip
+def test_answers_of_an_index(
+    monkeypatch: pytest.MonkeyPatch, content: bytes, kind: str, expected: str
+) -> None:
+    asked = []
+
+    def get(url: str, **settings: Any) -> requests.Response:
+        asked.append((url, settings["auth"] is not None, settings["verify"]))
+        return answer(content, kind)
+
+    monkeypatch.setattr(requests, "get", get)
+    indexes = IndexSettings(index_url="https://me:pass@x.example/simple", certificates="/certs")
+    found = describe_offers("https://x.example/simple/", "a", "1.0", TARGET, indexes)
+    assert found == expected
+    assert asked == [("https://x.example/simple/a/", True, "/certs")]
+
+
+def test_an_index_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> requests.Response:
+        raise requests.ConnectionError("refused")
+
+    monkeypatch.setattr(requests, "get", fail)
+    indexes = IndexSettings()
+    assert (
+        describe_offers("https://x.example", "a", "1.0", TARGET, indexes) == "no wheel is published"
+    )
+    monkeypatch.setattr(requests, "get", lambda *_, **__: answer(b"", "text/html", 404))
+    assert (
+        describe_offers("https://x.example", "a", "1.0", TARGET, indexes) == "no wheel is published"
+    )
