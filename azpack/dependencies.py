@@ -152,7 +152,7 @@ def find_dependencies(request: Request, *, timestamp: int) -> Dependencies | Non
         lock = _find_lock(request, requirements, use_file=choice.fits)
     wheels = _obtain(request, requirements, lock)
     with request.clock.stage("segment"):
-        python = request.target.python
+        python = request.target.full_version
         segment_key, segment = make_segment(store, wheels, python=python, timestamp=timestamp)
     distributions = tuple(wheel.distribution for wheel in wheels)
     if choice.fits and not any(entry.is_path for entry in lock.distributions):

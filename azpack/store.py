@@ -186,6 +186,10 @@ class Store:
         """Remove everything; returns the number of bytes that were freed."""
         return sum(map(self._remove, self._formats()))
 
+    def discard(self, folder: Path) -> None:
+        """Remove what turned out to be damaged, where it can be made again."""
+        self._remove(folder)
+
     def _formats(self, *excepted: str) -> list[Path]:
         """The folders of this store and of older formats, and nothing else: whoever calls the
         home folder the cache folder must not lose what happens to be named alike there.

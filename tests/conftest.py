@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import socket
 import subprocess
 from pathlib import Path
@@ -9,11 +11,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from azpack.deps.host_builder import find_interpreter
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _UNIT_TESTS = Path(__file__).resolve().parent / "unit"
-_REQUIRABLE = ("pythons", "git", "mount", "docker")
+_REQUIRABLE = ("pythons", "git", "gcc", "mount", "docker")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,6 +49,26 @@ def need(request: pytest.FixtureRequest) -> Callable[[str, str], NoReturn]:
         pytest.skip(reason)
 
     return end_test
+
+
+@pytest.fixture(scope="session")
+def git(need: Callable[[str, str], NoReturn]) -> str:
+    """The path of the program git."""
+    return shutil.which("git") or need("git", "there is no git here")
+
+
+@pytest.fixture(scope="session")
+def compiler(need: Callable[[str, str], NoReturn]) -> str:
+    """The path of the C compiler gcc."""
+    return shutil.which("gcc") or need("gcc", "there is no gcc here")
+
+
+@pytest.fixture(scope="session")
+def pythons(need: Callable[[str, str], NoReturn]) -> None:
+    """There is an interpreter of each version that is packaged and released as this is written."""
+    for version in ("3.10", "3.11", "3.12", "3.13"):
+        if find_interpreter(version, os.environ) is None:
+            need("pythons", f"there is no Python {version} here")
 
 
 @pytest.fixture(autouse=True)

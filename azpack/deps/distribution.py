@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from azpack.store import damaged_store
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -45,6 +47,7 @@ class WheelContents:
     name: str
     version: str
     dist_info: str
+    requires_python: str
     tags: tuple[str, ...]
     entries: tuple[WheelEntry, ...]
     written: tuple[WrittenFile, ...]
@@ -90,5 +93,13 @@ class Wheel:
     path: Path
 
     def contents(self) -> WheelContents:
-        """What the wheel brings, as it was found when it entered the store."""
-        return WheelContents.from_json((self.path.parent / CONTENTS).read_bytes())
+        """What the wheel brings, as it was found when it entered the store.
+
+        Raises:
+            FileError: it is not what it was then.
+        """
+        place = self.path.parent / CONTENTS
+        try:
+            return WheelContents.from_json(place.read_bytes())
+        except (ValueError, KeyError, TypeError) as error:
+            raise damaged_store(f"{place} can't be read") from error

@@ -218,7 +218,8 @@ def _certificates(pip: Mapping[str, str], environ: Mapping[str, str]) -> str | N
 
 def _link(link: str) -> str:
     """A folder as a URL, which means the same in every working folder."""
-    return link if "://" in link else Path(link).expanduser().absolute().as_uri()
+    # A ~NAME that is nobody's is left as it is, as by a shell.
+    return link if "://" in link else Path(os.path.expanduser(link)).absolute().as_uri()
 
 
 def _pip_settings(environ: Mapping[str, str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from azpack.deps.offers import describe_offers
 from azpack.deps.uv import uv_environment
 from azpack.deps.wheel import check_wheel
 from azpack.errors import WheelError
+from azpack.store import damaged_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -179,7 +180,10 @@ class _Getter:
         (whole / CONTENTS).write_text(contents.to_json(), encoding="utf-8")
         store = self._sources.store
         store.place(whole, store.wheel_folder(sha256))
-        return store.wheel_folder(sha256) / file.name
+        kept = store.find_wheel(sha256)  # under another name, if it was there already
+        if kept is None:
+            raise damaged_store(f"{store.wheel_folder(sha256)} went away")
+        return kept
 
     def _build(self, entry: LockedDistribution, folder: Path) -> tuple[Path, str]:
         from azpack.deps.host_builder import build_on_host

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
-from requests.certs import where
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 if TYPE_CHECKING:
     from azpack.deps.index import IndexSettings
@@ -24,7 +24,7 @@ def trusting_context(certificates: str | None) -> ssl.SSLContext:
         certificates
         or os.environ.get("REQUESTS_CA_BUNDLE")
         or os.environ.get("CURL_CA_BUNDLE")
-        or where()
+        or DEFAULT_CA_BUNDLE_PATH
     )
     if os.path.isdir(bundle):
         return ssl.create_default_context(capath=bundle)

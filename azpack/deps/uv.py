@@ -288,11 +288,10 @@ def _explain(output: str, requirements: Requirements, target: Target) -> AzpackE
 
 
 def _places(explanation: str, requirements: Requirements) -> str:
-    """The lines that uv's conclusion speaks of: FILE:LINE (TEXT), and so on."""
+    """The lines that uv's conclusions speak of: FILE:LINE (TEXT), and so on."""
     conclusions = re.findall(r"you require (.*?), we can conclude", explanation, re.DOTALL)
-    if not conclusions:
-        return ""
-    names = {normalized(name) for name in re.findall(r"[A-Za-z][\w.-]*", conclusions[-1])}
+    words = re.findall(r"[A-Za-z0-9][\w.-]*", " ".join(conclusions))
+    names = set(map(normalized, words))
     concerned = [
         f"{entry.place} ({redact(entry.text)})"
         for entry in (*requirements.requirements, *requirements.constraints)

@@ -113,7 +113,7 @@ class _Reader:
         self.stem = self.dist_info.removesuffix(".dist-info")
 
     def contents(self) -> WheelContents:
-        self._check_metadata()
+        requires_python = self._check_metadata()
         record = self._record()
         entries: dict[str, WheelEntry] = {}
         written: dict[str, WrittenFile] = {}
@@ -140,14 +140,19 @@ class _Reader:
             name=self.name,
             version=str(self.version),
             dist_info=self.dist_info,
+            requires_python=requires_python,
             tags=tuple(sorted(map(str, self.tags))),
             entries=tuple(entry for path, entry in entries.items() if path not in written),
             written=tuple(written.values()),
         )
 
-    def _check_metadata(self) -> None:
-        """The name and version inside are those of the file name, the format is one we know."""
+    def _check_metadata(self) -> str:
+        """The name and version inside are those of the file name, the format is one we know.
+
+        Returns Requires-Python, empty where the wheel is for any.
+        """
         from packaging.metadata import parse_email
+        from packaging.specifiers import InvalidSpecifier, SpecifierSet
         from packaging.utils import canonicalize_name
         from packaging.version import InvalidVersion, Version
 
@@ -163,6 +168,10 @@ class _Reader:
         found = re.search(r"^Wheel-Version:\s*(\d+)", wheel, re.MULTILINE | re.IGNORECASE)
         if found is None or found[1] != "1":
             raise ArchiveError("its WHEEL file does not name a version 1.x of the format")
+        try:
+            return str(SpecifierSet(metadata.get("requires_python", "")))
+        except InvalidSpecifier:  # old wheels have such; installers pass it over
+            return ""
 
     def _record(self) -> dict[str, tuple[str, str]]:
         """RECORD's rows: for each path the hash and the size that it claims."""

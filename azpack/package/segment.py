@@ -67,16 +67,22 @@ def find_segment(store: Store, key: str) -> Segment | None:
     folder = store.segment_folder(key)
     try:
         meta = json.loads((folder / "meta.json").read_bytes())
+        sizes = meta.pop("sizes")
+        whole = all((folder / name).stat().st_size == size for name, size in sizes.items())
     except FileNotFoundError:
         return None
-    except ValueError as error:
-        raise damaged_store(f"{folder / 'meta.json'} can't be read") from error
+    except (ValueError, KeyError):
+        whole = False
+    if not whole:  # a power failure can leave files behind that were never written
+        store.discard(folder)
+        return None
     mark_used(folder)
     meta["collisions"] = tuple(Collision(*row) for row in meta["collisions"])
     return Segment(
         data=folder / "data",
         directory=folder / "directory",
         digest_lines=folder / "digest-lines",
+        data_size=sizes["data"],
         **meta,
     )
 
@@ -94,8 +100,11 @@ def make_segment(
 ) -> tuple[str, Segment]:
     """Return the segment of these wheels and its key, from the store or made now.
 
+    `python` is the target's full version, "3.11.14".
+
     Raises:
-        WheelError: a path is a file in one wheel and a folder in another.
+        WheelError: a wheel is for other Python versions, or a path is a file in one wheel and a
+            folder in another.
         FileError: a wheel in the store is not what it was when it came there.
     """
     key = segment_key(wheels, python=python, timestamp=timestamp)
@@ -118,7 +127,7 @@ def make_segment(
         lines = "".join(map(digest_line, entries))
         (whole / "digest-lines").write_bytes(lines.encode())
         meta = {
-            "data_size": offset,
+            "sizes": {file.name: file.stat().st_size for file in whole.iterdir()},
             "entries": len(entries),
             "uncompressed_size": sum(entry.size for entry in entries),
             "collisions": collisions,
@@ -175,11 +184,13 @@ def _merge(wheels: Sequence[Wheel], *, python: str) -> tuple[list[_Source], list
 def _sources(wheel: Wheel, *, python: str) -> Iterator[_Source]:
     """What a wheel brings, its new RECORD last."""
     contents = wheel.contents()
+    _check_python(wheel, contents.requires_python, python)
+    headers = "include/site/python" + ".".join(python.split(".")[:2])
     rows = []
     for entry in contents.entries:
         path = entry.path
         if path.startswith(HEADERS):
-            path = path.replace(HEADERS, f"include/site/python{python}", 1)
+            path = path.replace(HEADERS, headers, 1)
         rows.append((path, _record_hash(entry.sha256), str(entry.size)))
         made = Entry(
             name=SITE_PACKAGES + path,
@@ -200,6 +211,21 @@ def _sources(wheel: Wheel, *, python: str) -> Iterator[_Source]:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([*sorted(rows), (record, "", "")])
     yield _written(record, 0o644, text.getvalue().encode(), wheel)
+
+
+def _check_python(wheel: Wheel, requires_python: str, python: str) -> None:
+    """Resolvers go by what the index says of a file, and some say nothing."""
+    from packaging.specifiers import SpecifierSet
+
+    if not SpecifierSet(requires_python).contains(python, prereleases=True):
+        distribution = wheel.distribution
+        raise WheelError(
+            "for-another-python",
+            f"{distribution.name} {distribution.version} needs Python {requires_python}, "
+            f"the target is {python}",
+            hint="ask for another version of it, or for another Python with --python",
+            context={"name": distribution.name, "requires_python": requires_python},
+        )
 
 
 def _written(path: str, mode: int, content: bytes, wheel: Wheel) -> _Source:

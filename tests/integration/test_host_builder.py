@@ -228,6 +228,7 @@ def test_the_backend_sees_no_credentials(build: Builder, tree: Callable[..., Pat
     assert "/nowhere" not in output
 
 
+@pytest.mark.usefixtures("git")
 def test_the_version_is_taken_from_git(build: Builder, tree: Callable[..., Path]) -> None:
     source = tree(
         {
@@ -274,6 +275,7 @@ def auditwheel_says(wheel: Path) -> str:
     return str(info.overall_policy.name)
 
 
+@pytest.mark.usefixtures("compiler", "pythons")
 def test_an_extension_is_built_by_the_targets_python(
     build: Builder, tree: Callable[..., Path]
 ) -> None:
@@ -288,6 +290,7 @@ def test_an_extension_is_built_by_the_targets_python(
     assert "uv python install 3.11" in caught.value.hint
 
 
+@pytest.mark.usefixtures("compiler", "pythons")
 def test_symbols_newer_than_the_targets_glibc(build: Builder, tree: Callable[..., Path]) -> None:
     source = extension(
         tree,
@@ -306,6 +309,7 @@ def test_symbols_newer_than_the_targets_glibc(build: Builder, tree: Callable[...
     assert auditwheel_says(wheel) == "manylinux_2_34_x86_64"
 
 
+@pytest.mark.usefixtures("compiler", "pythons")
 def test_libraries_that_azure_need_not_have(
     build: Builder, tree: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -324,6 +328,7 @@ def test_libraries_that_azure_need_not_have(
     assert "glibc" not in caught.value.hint
 
 
+@pytest.mark.usefixtures("compiler", "pythons")
 def test_an_extension_is_the_same_wherever_it_is_built(
     build: Builder, tree: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -350,6 +355,7 @@ def test_without_the_targets_python_this_one_builds(
     assert any(f"no Python {other} here" in line for line in build.lines)
 
 
+@pytest.mark.usefixtures("pythons")
 def test_interpreters_are_found(environment: dict[str, str]) -> None:
     own = "{}.{}".format(*sys.version_info)
     assert find_interpreter(own, environment) == Path(sys.executable)
@@ -363,6 +369,7 @@ def test_interpreters_are_found(environment: dict[str, str]) -> None:
 # ---- what goes wrong
 
 
+@pytest.mark.usefixtures("compiler", "pythons")
 def test_a_compiler_that_fails_is_quoted_and_explained(
     build: Builder, tree: Callable[..., Path]
 ) -> None:

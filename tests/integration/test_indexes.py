@@ -328,6 +328,27 @@ def test_a_page_that_does_not_come(
     assert project_files(app) == before
 
 
+def test_a_page_that_stalls(azpack: Azpack, indexes: Indexes, tmp_path: Path) -> None:
+    app = make_app(tmp_path / "app", "theirs\n")
+    indexes.public.faults = {"/simple/theirs": Fault(stall_after=10)}
+    options = [*indexes.options(""), "--json"]
+    done = azpack.run("build", app, *options, environment={"UV_HTTP_TIMEOUT": "1"})
+    assert "/simple/theirs" in done.error(5, "index-unreachable")["message"]
+
+
+def test_versions_that_are_not_for_this_python(
+    azpack: Azpack, indexes: Indexes, tmp_path: Path
+) -> None:
+    make_wheel(indexes.public.folder, "theirs", "2.0", requires_python=">=3.13")
+    app = make_app(tmp_path / "app", "theirs\n")
+    options = [*indexes.options(""), "--json", "--python"]
+    assert versions(azpack.run("build", app, *options, "3.12").data()) == {"theirs": "1.0"}
+    assert versions(azpack.run("build", app, *options, "3.13").data()) == {"theirs": "2.0"}
+    (app / "requirements.txt").write_text("theirs>=2\n", encoding="utf-8")
+    error = azpack.run("build", app, *options, "3.12").error(3, "no-solution")
+    assert "Python" in error["message"]
+
+
 def test_an_index_without_hashes(azpack: Azpack, indexes: Indexes, app: Path) -> None:
     indexes.public.hashes = indexes.private.hashes = False
     data = azpack.run("build", app, *indexes.options(), "--json").data()

@@ -455,3 +455,20 @@ def test_file_path() -> None:
 @pytest.mark.parametrize("name", ["A.b_C", "a--b..c", "a-b-c", "A_-.b-_C"])
 def test_names_that_are_equal(name: str) -> None:
     assert normalized(name) == "a-b-c"
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("file:///project/my%20wheels/a-1.0.tar.gz", {"path": "my wheels/a-1.0.tar.gz"}),
+        ("file:///project/sub/../a-1.0.tar.gz", {"path": "a-1.0.tar.gz"}),
+        ("file:///project-2/a-1.0.tar.gz", {"url": "file:///project-2/a-1.0.tar.gz"}),
+        ("https://me@x.example/a-1.0.tar.gz", {"url": "https://x.example/a-1.0.tar.gz"}),
+    ],
+)  # fmt: skip
+def test_a_file_in_the_project_is_named_from_there(url: str, place: dict[str, str]) -> None:
+    entry = LockedDistribution(name="a", version="", kind="archive", url=url, sha256=SHA)
+    text = lock_text(Lock(distributions=(entry,), target=TARGETS["3.11"].record()), root=FOLDER)
+    (package,) = tomllib.loads(text)["packages"]
+    assert {key: package["archive"].get(key) for key in place} == place
+    assert {"path", "url"} & package["archive"].keys() == place.keys()

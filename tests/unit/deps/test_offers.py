@@ -110,27 +110,27 @@ def test_answers_of_an_index(
 ) -> None:
     asked = []
 
-    def get(url: str, **settings: Any) -> requests.Response:
-        asked.append((url, settings["auth"] is not None, settings["verify"]))
+    def get(_: requests.Session, url: str, **settings: Any) -> requests.Response:
+        asked.append((url, settings["auth"] is not None))
         return answer(content, kind)
 
-    monkeypatch.setattr(requests, "get", get)
-    indexes = IndexSettings(index_url="https://me:pass@x.example/simple", certificates="/certs")
+    monkeypatch.setattr(requests.Session, "get", get)
+    indexes = IndexSettings(index_url="https://me:pass@x.example/simple")
     found = describe_offers("https://x.example/simple/", "a", "1.0", TARGET, indexes)
     assert found == expected
-    assert asked == [("https://x.example/simple/a/", True, "/certs")]
+    assert asked == [("https://x.example/simple/a/", True)]
 
 
 def test_an_index_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> requests.Response:
         raise requests.ConnectionError("refused")
 
-    monkeypatch.setattr(requests, "get", fail)
+    monkeypatch.setattr(requests.Session, "get", fail)
     indexes = IndexSettings()
     assert (
         describe_offers("https://x.example", "a", "1.0", TARGET, indexes) == "no wheel is published"
     )
-    monkeypatch.setattr(requests, "get", lambda *_, **__: answer(b"", "text/html", 404))
+    monkeypatch.setattr(requests.Session, "get", lambda *_, **__: answer(b"", "text/html", 404))
     assert (
         describe_offers("https://x.example", "a", "1.0", TARGET, indexes) == "no wheel is published"
     )

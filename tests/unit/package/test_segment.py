@@ -309,11 +309,35 @@ def test_wheel_in_the_store_that_was_cut_off(store: Store, wheel: Wheels) -> Non
     assert not list(store.folder.glob("v1/tmp/*"))
 
 
-def test_segment_in_the_store_that_was_cut_off(store: Store, wheel: Wheels) -> None:
-    key, _ = make_segment(store, [wheel("one", {})], python="3.12", timestamp=TIMESTAMP)
-    (store.segment_folder(key) / "meta.json").write_bytes(b"")
-    with pytest.raises(FileError, match="damaged"):
-        find_segment(store, key)
+@pytest.mark.parametrize("name", ["meta.json", "data", "directory", "digest-lines"])
+def test_segment_in_the_store_that_was_cut_off_is_made_again(
+    store: Store, wheel: Wheels, name: str
+) -> None:
+    wheels = [wheel("one", {"one.py": b"1"})]
+    key, _ = make_segment(store, wheels, python="3.12", timestamp=TIMESTAMP)
+    file = store.segment_folder(key) / name
+    whole = file.read_bytes()
+    os.truncate(file, len(whole) // 2)
+    assert find_segment(store, key) is None
+    assert make_segment(store, wheels, python="3.12", timestamp=TIMESTAMP)[0] == key
+    assert file.read_bytes() == whole
+
+
+def test_wheel_for_other_pythons(store: Store, tmp_path: Path) -> None:
+    metadata = "Metadata-Version: 2.1\nName: one\nVersion: 1.0\nRequires-Python: >=3.12.4\n"
+    path = write_wheel(tmp_path, "one", "1.0", {"one.py": b""}, metadata=metadata)
+    one = keep_wheel(store, path)
+    make_segment(store, [one], python="3.12.4", timestamp=TIMESTAMP)
+    with pytest.raises(WheelError, match=r"one 1\.0 needs Python >=3\.12\.4, the target is 3\.12\.3"):
+        make_segment(store, [one], python="3.12.3", timestamp=TIMESTAMP)
+
+
+def test_contents_in_the_store_that_were_cut_off(store: Store, wheel: Wheels) -> None:
+    one = wheel("one", {})
+    os.truncate(one.path.parent / "contents.json", 10)
+    with pytest.raises(FileError, match="damaged") as caught:
+        make_segment(store, [one], python="3.12", timestamp=TIMESTAMP)
+    assert caught.value.code == "damaged-store"
 
 
 def test_member_that_zip64_describes(store: Store, tmp_path: Path, wheel: Wheels) -> None:
