@@ -70,9 +70,14 @@ class Request:
             if not self.lock_path().is_file():
                 raise UsageError("no-requirements-file", f"there is no {files[0]}")
             return None
-        return find_requirements(
-            self.root, files=files, extras=self.options.extras, groups=self.options.groups
-        )
+        extras, groups = self.options.extras, self.options.groups
+        found = find_requirements(self.root, files=files, extras=extras, groups=groups)
+        if (extras or groups) and found is not None and found.kind == "requirements":
+            self.progress.warn(
+                f"extras and groups of the configuration have no effect: {found.files[0]} "
+                "lists the dependencies, and has none"
+            )
+        return found
 
     def lock_path(self) -> Path:
         """Where the project's lock stands, or would stand."""

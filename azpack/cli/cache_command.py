@@ -6,10 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azpack.app.project import find_project
 from azpack.cli.console import Outcome, format_size
+from azpack.errors import UsageError
 from azpack.store import Store, default_cache_folder
 
 if TYPE_CHECKING:
+    from azpack.app.config import Value
     from azpack.cli.main import Invocation
 
 _UNUSED_DAYS = 30
@@ -17,8 +20,8 @@ _UNUSED_DAYS = 30
 
 def run(invocation: Invocation) -> Outcome:
     """Say what the store takes, or make it smaller."""
-    named = invocation.given().get("cache-dir")
-    store = Store(Path(str(named)) if named else default_cache_folder())
+    named = _settings(invocation).get("cache-dir")
+    store = Store(Path(str(named)).expanduser().absolute() if named else default_cache_folder())
     action = invocation.arguments.action
     if action == "info":
         sections = store.sections()
@@ -38,3 +41,12 @@ def run(invocation: Invocation) -> Outcome:
     freed = store.prune(unused_days=_UNUSED_DAYS) if action == "prune" else store.clear()
     lines = [f"freed {format_size(freed)} in {store.folder}"]
     return Outcome(data={"folder": str(store.folder), "freed": freed}, lines=lines)
+
+
+def _settings(invocation: Invocation) -> dict[str, Value]:
+    """The settings: of the project as well, where the working folder lies in one."""
+    try:
+        project = find_project(None)
+    except UsageError:
+        return invocation.given()
+    return invocation.settings(project.root)

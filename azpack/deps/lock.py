@@ -329,7 +329,8 @@ def lock_text(lock: Lock, *, root: Path) -> str:
     tables: dict[str, Any] = {
         "lock-version": "1.0",
         "created-by": "azpack",
-        "requires-python": f">={version},<{_next_minor(version)}",
+        # Any release of the version: a developer's machine need not have the platform's own.
+        "requires-python": f"=={version.rpartition('.')[0]}.*",
         "packages": packages,
         "tool": {
             "azpack": {
@@ -342,11 +343,6 @@ def lock_text(lock: Lock, *, root: Path) -> str:
     head = "# Made by 'azpack lock' for the target that is recorded at the end.\n"
     # tomli_w writes an array of tables only where it has to; a lock is read by its diff.
     return head + tomli_w.dumps(tables)
-
-
-def _next_minor(version: str) -> str:
-    major, minor = version.split(".")[:2]
-    return f"{major}.{int(minor) + 1}"
 
 
 def _package_table(entry: LockedDistribution, root: Path) -> dict[str, Any]:

@@ -14,7 +14,8 @@ class Runtime:
     """A row of the table `runtimes.json`, which names its sources.
 
     `full_version` is the patch release that markers are evaluated for; `end_of_support` is an
-    ISO date; `packaged` says whether azpack makes packages for it.
+    ISO date; `packaged` says whether azpack makes packages for it, `consumption` whether the Linux
+    Consumption plan runs it.
     """
 
     functions: str
@@ -24,6 +25,7 @@ class Runtime:
     glibc: str
     end_of_support: str
     packaged: bool
+    consumption: bool = True
     note: str = ""
 
 

@@ -116,6 +116,12 @@ def find_target(
     else:
         reason = "asked for"
     runtime = _find_runtime(_major_minor(python, reason), functions, reason)
+    if plan == "consumption" and not runtime.consumption:
+        raise UsageError(
+            "unsupported-python",
+            f"the Linux Consumption plan does not run Python {runtime.python} ({reason})",
+            hint="choose Flex Consumption, its successor (--plan flex), or Python 3.12",
+        )
     return Target(
         functions=functions,
         python=runtime.python,

@@ -328,7 +328,7 @@ def test_wheel_for_other_pythons(store: Store, tmp_path: Path) -> None:
     path = write_wheel(tmp_path, "one", "1.0", {"one.py": b""}, metadata=metadata)
     one = keep_wheel(store, path)
     make_segment(store, [one], python="3.12.4", timestamp=TIMESTAMP)
-    with pytest.raises(WheelError, match=r"one 1\.0 needs Python >=3\.12\.4, the target is 3\.12\.3"):
+    with pytest.raises(WheelError, match=r"one 1\.0 needs Python >=3\.12\.4, the target is 3\.12"):
         make_segment(store, [one], python="3.12.3", timestamp=TIMESTAMP)
 
 
