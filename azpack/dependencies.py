@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from azpack.deps.index import IndexSettings
     from azpack.deps.lock import Lock, LockedDistribution
     from azpack.deps.requirements import Requirements
+    from azpack.deps.uv import Freedom
     from azpack.options import Options
     from azpack.progress import Progress
     from azpack.stopwatch import Stopwatch
@@ -238,7 +239,7 @@ def _find_lock(
     from threading import Thread
 
     from azpack.deps.lock import Lock, read_lock
-    from azpack.deps.uv import resolve
+    from azpack.deps.uv import Freedom
 
     path = request.lock_path()
     if use_file or requirements is None:
@@ -264,17 +265,24 @@ def _find_lock(
         )  # fmt: skip
     Thread(target=_import_what_follows, daemon=True).start()
     with request.progress.stage("resolve"):
-        return resolve(
-            requirements,
-            request.target,
-            request.indexes(requirements),
-            root=request.root,
-            environ=request.environ,
-            progress=request.progress,
-            preferred=preferred,
-            upgrade_packages=upgrade_packages,
-            locked=locked,
+        freedom = Freedom(
+            preferred=preferred, upgrade_packages=tuple(upgrade_packages), locked=locked
         )
+        return _resolve(request, requirements, freedom)
+
+
+def _resolve(request: Request, requirements: Requirements, freedom: Freedom) -> Lock:
+    from azpack.deps.uv import resolve
+
+    return resolve(
+        requirements,
+        request.target,
+        request.indexes(requirements),
+        freedom,
+        root=request.root,
+        environ=request.environ,
+        progress=request.progress,
+    )
 
 
 def _import_what_follows() -> None:
@@ -359,18 +367,10 @@ def _obtain(request: Request, requirements: Requirements | None, lock: Lock) -> 
 
 def _alternative(request: Request, requirements: Requirements, troubled: Mapping[str, str]) -> str:
     """Which versions have wheels that fit, where resolving without sdists has an answer."""
-    from azpack.deps.uv import resolve
+    from azpack.deps.uv import Freedom
 
     try:
-        lock = resolve(
-            requirements,
-            request.target,
-            request.indexes(requirements),
-            root=request.root,
-            environ=request.environ,
-            progress=request.progress,
-            only_binary=tuple(troubled),
-        )
+        lock = _resolve(request, requirements, Freedom(only_binary=tuple(troubled)))
     except AzpackError:
         return ""
     versions = [

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,24 +94,32 @@ def uv_environment(indexes: IndexSettings, environ: Mapping[str, str]) -> dict[s
     return environment
 
 
-def resolve(
-    requirements: Requirements,
-    target: Target,
-    indexes: IndexSettings,
-    *,
-    root: Path,
-    environ: Mapping[str, str],
-    progress: Progress,
-    preferred: Path | None = None,
-    upgrade_packages: Sequence[str] = (),
-    only_binary: Sequence[str] = (),
-    locked: bool = False,
-) -> Lock:
-    """Resolve requirements for the target to exact distributions with hashes.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freedom:
+    """How free a resolver is in choosing versions and files.
 
     `preferred` is a lock whose versions are kept where they still fit, `upgrade_packages`
     excepted. `only_binary` names distributions of which no sdist is taken. `locked` makes a
     uv.lock that does not fit its pyproject.toml an error.
+    """
+
+    preferred: Path | None = None
+    upgrade_packages: tuple[str, ...] = ()
+    only_binary: tuple[str, ...] = ()
+    locked: bool = False
+
+
+def resolve(
+    requirements: Requirements,
+    target: Target,
+    indexes: IndexSettings,
+    freedom: Freedom,
+    *,
+    root: Path,
+    environ: Mapping[str, str],
+    progress: Progress,
+) -> Lock:
+    """Resolve requirements for the target to exact distributions with hashes.
 
     Raises:
         ResolutionError: there is no answer; the message explains the conflict.
@@ -119,27 +128,21 @@ def resolve(
     with tempfile.TemporaryDirectory(prefix="azpack-") as temporary:
         folder = Path(temporary)
         output = folder / "pylock.toml"
+        preferred = freedom.preferred
         if preferred is not None and preferred.is_file():
             check_lock(read_toml(preferred), name=preferred.name)
             shutil.copyfile(preferred, output)
         if requirements.kind == "uv.lock":
-            command, given = _export(requirements, target, output, environ, locked=locked)
+            command, given = _export(requirements, target, output, environ, locked=freedom.locked)
         else:
             command, given = _compile(requirements, target, folder, output)
-            command += [word for name in upgrade_packages for word in ("--upgrade-package", name)]
-            command += [word for name in only_binary for word in ("--only-binary", name)]
+            for option, names in (
+                ("--upgrade-package", freedom.upgrade_packages),
+                ("--only-binary", freedom.only_binary),
+            ):
+                command += [word for name in names for word in (option, name)]
         progress.log("uv " + " ".join(command))
-        done = subprocess.run(
-            [find_uv(), *command, "--no-config", "--quiet", "--color", "never"],
-            cwd=root,
-            env=uv_environment(indexes, environ),
-            input=given,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
+        done = _run(command, given, root=root, environment=uv_environment(indexes, environ))
         if done.returncode:
             raise _explain(done.stderr, requirements, target)
         lock = read_lock(
@@ -156,6 +159,22 @@ def resolve(
         target=target.record(),
         requirements_digest=requirements.digest,
         files=requirements.files,
+    )
+
+
+def _run(
+    command: Sequence[str], given: str, *, root: Path, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [find_uv(), *command, "--no-config", "--quiet", "--color", "never"],
+        cwd=root,
+        env=environment,
+        input=given,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
     )
 
 

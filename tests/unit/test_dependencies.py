@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,6 +26,8 @@ from azpack.target.target import find_target
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from azpack.deps.uv import Freedom
 
 SHA = "ab" * 32
 URL = "https://files.pythonhosted.org/a-1.0-py3-none-any.whl"
@@ -59,8 +62,10 @@ def resolved(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What the resolver was asked for; its answer is one wheel of `a`."""
     calls: list[dict[str, Any]] = []
 
-    def resolve(requirements: Any, target: Any, indexes: Any, **options: Any) -> Lock:
-        calls.append({"requirements": requirements, "indexes": indexes, **options})
+    def resolve(
+        requirements: Any, target: Any, indexes: Any, freedom: Freedom, **more: Any
+    ) -> Lock:
+        calls.append({"requirements": requirements, "indexes": indexes, **asdict(freedom), **more})
         return Lock(
             distributions=(ENTRY,), target=target.record(),
             requirements_digest=requirements.digest, files=requirements.files,
@@ -267,7 +272,7 @@ def test_renewing_keeps_versions_unless_told(root: Path, resolved: list[Any]) ->
     lock = renew_lock(request(root), upgrade_packages=["b"])
     assert lock.distributions == (ENTRY,)
     assert resolved[0]["preferred"] == path
-    assert resolved[0]["upgrade_packages"] == ["b"]
+    assert resolved[0]["upgrade_packages"] == ("b",)
     renew_lock(request(root), upgrade=True)
     assert resolved[1]["preferred"] is None
 

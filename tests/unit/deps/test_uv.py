@@ -11,7 +11,7 @@ import pytest
 from azpack.deps import uv as module
 from azpack.deps.index import IndexSettings
 from azpack.deps.requirements import Requirement, Requirements
-from azpack.deps.uv import resolve, uv_environment
+from azpack.deps.uv import Freedom, resolve, uv_environment
 from azpack.errors import (
     AzpackError,
     FileError,
@@ -108,10 +108,10 @@ def call(
         requirements,
         TARGET,
         indexes or IndexSettings(),
+        Freedom(**options),
         root=Path("/project"),
         environ=environ or {},
         progress=Log(uv.log),
-        **options,
     )
 
 
