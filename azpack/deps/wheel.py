@@ -15,7 +15,6 @@ import os
 import re
 import stat
 import zlib
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from azpack.archive import DEFLATED, STORED, ArchiveError, Member, data_offset, read_directory
@@ -118,13 +117,14 @@ class _Reader:
         entries: dict[str, WheelEntry] = {}
         written: dict[str, WrittenFile] = {}
         for name, member in self.members.items():
-            digest = self._check_member(member, record.pop(name, None))
+            offset = data_offset(self.fd, member)
+            digest = self._check_member(member, offset, record.pop(name, None))
             path = self._installed_path(name)
             if path is None:
                 continue
             entry = WheelEntry(
                 path, self._mode(member), member.method, member.crc,
-                member.compressed_size, member.size, digest, data_offset(self.fd, member),
+                member.compressed_size, member.size, digest, offset,
             )  # fmt: skip
             if path in entries and entries[path].sha256 != digest:
                 raise ArchiveError(f"two of its files are installed to {path}")
@@ -183,12 +183,16 @@ class _Reader:
                     continue
                 if len(row) != 3:
                     raise ArchiveError(f"its RECORD has a row of {len(row)} fields: {row[0]!r}")
-                rows[str(PurePosixPath(row[0].replace("\\", "/")))] = (row[1], row[2])
+                name = row[0].replace("\\", "/")
+                rows[os.path.normpath(name) if "./" in name or "//" in name else name] = (
+                    row[1],
+                    row[2],
+                )
         except csv.Error as error:
             raise ArchiveError(f"its RECORD can't be read: {error}") from None
         return rows
 
-    def _check_member(self, member: Member, claimed: tuple[str, str] | None) -> str:
+    def _check_member(self, member: Member, offset: int, claimed: tuple[str, str] | None) -> str:
         """Inflate a member, hold it against its CRC and its row in RECORD; return its SHA-256."""
         hashes = {"sha256": hashlib.sha256()}
         algorithm, _, value = (claimed[0] if claimed else "").partition("=")
@@ -197,7 +201,7 @@ class _Reader:
                 raise ArchiveError(f"its RECORD has a hash by {algorithm!r} for {member.name!r}")
             hashes[algorithm] = hashlib.new(algorithm)
         crc = size = 0
-        for chunk in self._inflate(member):
+        for chunk in self._inflate(member, offset):
             crc = inflating.crc32(chunk, crc)
             size += len(chunk)
             for digest in hashes.values():
@@ -214,10 +218,10 @@ class _Reader:
             raise ArchiveError(f"{member.name!r} does not have the size that RECORD gives it")
         return hashes["sha256"].hexdigest()
 
-    def _inflate(self, member: Member) -> Iterator[bytes]:
+    def _inflate(self, member: Member, offset: int) -> Iterator[bytes]:
         """The content of a member, a piece at a time, and no more than its size."""
         left = member.size
-        packed = self._packed(member)
+        packed = self._packed(member, offset)
         try:
             for piece in packed if member.method == STORED else _inflated(packed):
                 left -= len(piece)
@@ -227,8 +231,7 @@ class _Reader:
         except _INFLATING_ERRORS as error:
             raise ArchiveError(f"{member.name!r} is damaged: {error}") from error
 
-    def _packed(self, member: Member) -> Iterator[bytes]:
-        offset = data_offset(self.fd, member)
+    def _packed(self, member: Member, offset: int) -> Iterator[bytes]:
         end = offset + member.compressed_size
         while offset < end:
             chunk = os.pread(self.fd, min(_CHUNK, end - offset), offset)
@@ -242,7 +245,8 @@ class _Reader:
             raise ArchiveError(f"it has no {name}")
         if self.members[name].size > _LARGEST_TEXT:
             raise ArchiveError(f"its {name} is too large")
-        return b"".join(self._inflate(self.members[name]))
+        member = self.members[name]
+        return b"".join(self._inflate(member, data_offset(self.fd, member)))
 
     def _installed_path(self, name: str) -> str | None:
         """Where `pip install --target` puts a member, or None where it puts it nowhere."""
