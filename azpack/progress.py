@@ -32,6 +32,9 @@ class Progress:
     def stop(self, *, done: bool) -> None:
         """The stage is over: done, or broken off by an error."""
 
+    def note(self, message: str) -> None:
+        """Something that takes its time and wants a word."""
+
     def warn(self, message: str) -> None:
         """Something the user should know, though the work goes on."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from azpack.cli.console import Console, ConsoleProgress
@@ -21,6 +22,7 @@ class BarProgress(ConsoleProgress):
 
     def __init__(self, console: Console) -> None:
         super().__init__(console, shown=True)
+        self._lock = Lock()
         self._bar: RichProgress | None = None
         self._total = 0
         self._done = 0
@@ -33,18 +35,20 @@ class BarProgress(ConsoleProgress):
             self._show()
 
     def advance(self, amount: int) -> None:
-        """Move the bar."""
-        self._done += amount
-        if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=self._done)
-        elif time.perf_counter() - self._started > self._BLINK:
-            self._show()
+        """Move the bar; called by several threads."""
+        with self._lock:
+            self._done += amount
+            if self._bar is not None:
+                self._bar.update(self._bar.task_ids[0], completed=self._done)
+            elif time.perf_counter() - self._started > self._BLINK:
+                self._show()
 
     def stop(self, *, done: bool) -> None:
         """Take the bar away, and write how long it took."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        with self._lock:
+            if self._bar is not None:
+                self._bar.stop()
+                self._bar = None
         super().stop(done=done)
 
     def _show(self) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from azpack.errors import AzpackError
     from azpack.findings import Finding
 
+_DONE = {"resolve": "resolved", "wheels": "got the wheels"}
 _CODES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2"}
 
 
@@ -161,7 +162,12 @@ class ConsoleProgress(Progress):
         """Write how long the stage took."""
         if self._shown and done:
             seconds = time.perf_counter() - self._started
-            write_text(sys.stderr, f"{self._stage} in {seconds:.1f} s\n")
+            write_text(sys.stderr, f"{_DONE.get(self._stage, self._stage)} in {seconds:.1f} s\n")
+
+    def note(self, message: str) -> None:
+        """Write a line, unless quiet."""
+        if self._shown:
+            write_text(sys.stderr, f"{redact(message)}\n")
 
     def warn(self, message: str) -> None:
         """Write a warning."""

@@ -203,7 +203,8 @@ class _Getter:
             self._downloader.fetch(self._session(), entry, source)
         built = folder / "built"
         built.mkdir()
-        log(f"building {entry.name} {entry.version}".rstrip())
+        what = f"{entry.name} {entry.version}".rstrip()
+        self._sources.progress.note(f"building {what} on this machine: {entry.reason}")
         wheel = build_on_host(
             source / entry.subdirectory if source.is_dir() else source,
             target=self._target,
