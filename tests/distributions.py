@@ -47,11 +47,21 @@ def make_wheel(
 
 
 def make_sdist(
-    folder: Path, name: str, version: str = "1.0", *, requires_build: Sequence[str] = ()
+    folder: Path,
+    name: str,
+    version: str = "1.0",
+    *,
+    requires_build: Sequence[str] = (),
+    backend: str = "",
+    dynamic: bool = False,
 ) -> Path:
-    """Make an sdist that is its own build backend, and so needs no other to be built."""
+    """Make an sdist that is its own build backend, and so needs no other to be built.
+
+    `backend` is another module for that. Of a `dynamic` one the metadata are known when it is
+    built, and not before.
+    """
     stem = f"{name.replace('-', '_')}-{version}"
-    backend = (
+    backend = backend or (
         "import shutil\n"
         "from pathlib import Path\n"
         "def build_wheel(folder, settings=None, metadata=None):\n"
@@ -62,13 +72,17 @@ def make_sdist(
     project = (
         f"[build-system]\nrequires = {list(requires_build)}\n"
         'build-backend = "own"\nbackend-path = ["."]\n'
-        f'[project]\nname = "{name}"\nversion = "{version}"\n'
     )
+    metadata = _metadata(name, version, (), "")
+    if dynamic:
+        metadata = metadata.replace("Metadata-Version: 2.2", "Metadata-Version: 2.1")
+    else:
+        project += f'[project]\nname = "{name}"\nversion = "{version}"\n'
     wheel = make_wheel(folder, name, version)
     members = {
         "own.py": backend.encode(),
         "pyproject.toml": project.encode(),
-        "PKG-INFO": _metadata(name, version, (), "").encode(),
+        "PKG-INFO": metadata.encode(),
         wheel.name: wheel.read_bytes(),
     }
     wheel.unlink()

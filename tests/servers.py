@@ -1,14 +1,15 @@
-"""An index server for tests: PEP 503 pages over a folder of distributions, and faults on demand."""
+"""An index server for tests: the simple API over a folder of distributions, faults on demand."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import html
+import json
 import re
 import socket
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING
@@ -16,12 +17,16 @@ from urllib.parse import quote, unquote, urlsplit
 from zipfile import ZipFile
 
 if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Mapping
     from pathlib import Path
     from types import TracebackType
 
     from typing_extensions import Self
 
-__all__ = ["Asked", "Fault", "IndexServer"]
+__all__ = ["Asked", "Fault", "Form", "IndexServer"]
+
+_JSON = "application/vnd.pypi.simple.v1+json"
 
 _PIECE = 1 << 16
 
@@ -52,14 +57,28 @@ class Asked:
     range: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """What an index says of its files, and how.
+
+    `as_json` is the form of PEP 691, given to who accepts it; else that of PEP 503. `metadata`
+    is there beside the wheels (PEP 658), and `yanked` has reasons by filename (PEP 592).
+    """
+
+    as_json: bool = False
+    hashes: bool = True
+    metadata: bool = True
+    yanked: Mapping[str, str] = field(default_factory=dict)
+
+
 class IndexServer:
     """Serves the wheels and sdists in a folder, on 127.0.0.1, while the `with` block lasts.
 
-    Pages are at `/simple/NAME/`, files at `/files/FILENAME`, and the metadata of wheels beside them
-    (PEP 658), so that a resolver has no need of the wheels. With a `password` all of it needs
-    basic authentication. `faults` are by path, without a slash at its end, and may be changed at
-    any time; `asked` are the requests so far. `ranges` says whether it honours them, `hashes`
-    whether pages have them, `rate` is how many bytes of a file it sends in a second.
+    Pages are at `/simple/NAME/`, files at `/files/FILENAME`, the metadata of wheels beside them, so
+    that a resolver has no need of the wheels. With a `password` all of it needs basic
+    authentication, with a `context` it is over TLS. `faults` are by path, without a slash at its
+    end, and may be changed at any time, as `form` may; `asked` are the requests so far. `ranges`
+    says whether it honours them, `rate` is how many bytes of a file it sends in a second.
     """
 
     def __init__(
@@ -69,14 +88,15 @@ class IndexServer:
         user: str = "",
         password: str = "",
         ranges: bool = True,
-        hashes: bool = True,
+        form: Form = Form(),
         rate: float | None = None,
+        context: ssl.SSLContext | None = None,
     ) -> None:
         self.folder = folder
         self.user = user
         self.password = password
         self.ranges = ranges
-        self.hashes = hashes
+        self.form = form
         self.rate = rate
         self.faults: dict[str, Fault] = {}
         self.asked: list[Asked] = []
@@ -84,6 +104,12 @@ class IndexServer:
         self._lock = Lock()
         # Listening from here on, so that its address is known before it answers.
         self._server = _Server(("127.0.0.1", 0), _handler_of(self))
+        self._scheme = "https" if context else "http"
+        if context:
+            # Each thread does its own handshake: one that fails is not to stop the others.
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     def __enter__(self) -> Self:
@@ -109,14 +135,14 @@ class IndexServer:
     @property
     def url(self) -> str:
         """The index's URL, without the password."""
-        return f"http://127.0.0.1:{self.port}/simple"
+        return f"{self._scheme}://127.0.0.1:{self.port}/simple"
 
     def url_as(self, user: str, password: str) -> str:
         """The index's URL with credentials, which are put in as they are given."""
-        return f"http://{user}:{password}@127.0.0.1:{self.port}/simple"
+        return self.url.replace("://", f"://{user}:{password}@")
 
     def file_url(self, filename: str, *, host: str = "127.0.0.1") -> str:
-        return f"http://{host}:{self.port}/files/{quote(filename)}"
+        return f"{self._scheme}://{host}:{self.port}/files/{quote(filename)}"
 
     def paths_asked(self) -> list[str]:
         return [asked.path for asked in self.asked]
@@ -143,35 +169,64 @@ class IndexServer:
         pair = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
         return authorization == f"Basic {pair}"
 
-    def content(self, path: str) -> tuple[str, bytes] | None:
+    def content(self, path: str, accept: str = "") -> tuple[str, bytes] | None:
         """The type and the bytes at a path; None where there is nothing."""
         parts = path.strip("/").split("/")
         if parts[0] == "files" and parts[-1].endswith(".whl.metadata"):
             file = self.folder / parts[1].removesuffix(".metadata")
-            return ("text/plain", _metadata(file)) if file.is_file() else None
+            return ("text/plain", _metadata(file)) if self._has_metadata(file) else None
         if parts[0] == "files" and len(parts) == 2:
             file = self.folder / parts[1]
             return ("application/octet-stream", file.read_bytes()) if file.is_file() else None
         if parts[0] == "simple" and len(parts) == 2:
             files = [file for file in sorted(self.folder.iterdir()) if _project(file) == parts[1]]
+            if files and self.form.as_json and _JSON in accept:
+                return _JSON, self._page_in_json(parts[1], files)
             return ("text/html", self._page(files)) if files else None
         return None
+
+    def _has_metadata(self, file: Path) -> bool:
+        return self.form.metadata and file.suffix == ".whl" and file.is_file()
+
+    def _page_in_json(self, name: str, files: list[Path]) -> bytes:
+        rows = []
+        for file in files:
+            row: dict[str, object] = {"filename": file.name, "url": f"/files/{quote(file.name)}"}
+            row["hashes"] = {"sha256": _sha256(file.read_bytes())} if self.form.hashes else {}
+            if self._has_metadata(file):
+                row["core-metadata"] = {"sha256": _sha256(_metadata(file))}
+            if file.suffix == ".whl" and (found := _requires_python(file)):
+                row["requires-python"] = found
+            if file.name in self.form.yanked:
+                row["yanked"] = self.form.yanked[file.name] or True
+            rows.append(row)
+        return json.dumps({"meta": {"api-version": "1.0"}, "name": name, "files": rows}).encode()
 
     def _page(self, files: list[Path]) -> bytes:
         links = []
         for file in files:
             url = f"/files/{quote(file.name)}"
-            if self.hashes:
-                url += f"#sha256={hashlib.sha256(file.read_bytes()).hexdigest()}"
+            if self.form.hashes:
+                url += f"#sha256={_sha256(file.read_bytes())}"
             attributes = {"href": url}
-            if file.suffix == ".whl":
-                metadata = _metadata(file)
-                attributes["data-core-metadata"] = f"sha256={hashlib.sha256(metadata).hexdigest()}"
-                if found := re.search(rb"^Requires-Python: (.+)$", metadata, re.MULTILINE):
-                    attributes["data-requires-python"] = found[1].decode()
+            if self._has_metadata(file):
+                attributes["data-core-metadata"] = f"sha256={_sha256(_metadata(file))}"
+            if file.suffix == ".whl" and (found := _requires_python(file)):
+                attributes["data-requires-python"] = found
+            if file.name in self.form.yanked:
+                attributes["data-yanked"] = self.form.yanked[file.name]
             text = " ".join(f'{name}="{html.escape(it)}"' for name, it in attributes.items())
             links.append(f"<a {text}>{html.escape(file.name)}</a><br>")
         return f"<!DOCTYPE html><html><body>{''.join(links)}</body></html>".encode()
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _requires_python(wheel: Path) -> str:
+    found = re.search(rb"^Requires-Python: (.+)$", _metadata(wheel), re.MULTILINE)
+    return found[1].decode() if found else ""
 
 
 def _project(file: Path) -> str:
@@ -222,7 +277,7 @@ def _handler_of(index: IndexServer) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
 
         def _answer(self, path: str, fault: Fault) -> None:
-            found = index.content(path)
+            found = index.content(path, self.headers["Accept"] or "")
             if found is None:
                 self._empty(404, {})
                 return

@@ -30,7 +30,9 @@ SETTINGS = {
     setting.name: setting
     for setting in (
         Setting(name="cache-dir", kind="text"),
+        Setting(name="cert", kind="text"),
         Setting(name="checksum", kind="flag"),
+        Setting(name="client-cert", kind="text"),
         Setting(name="color", kind="text", choices=("auto", "always", "never")),
         Setting(name="exclude", kind="list"),
         Setting(name="extra-index-url", kind="list"),
@@ -101,7 +103,7 @@ def load_settings(root: Path, environ: Mapping[str, str]) -> dict[str, Value]:
     for place, table in tables.items():
         for name, value in table.items():
             settings[name] = _checked(_known(name, place), value, f"{place}: {name}")
-    for name in ("output", "cache-dir", "requirements", "find-links"):
+    for name in ("output", "cache-dir", "cert", "client-cert", "requirements", "find-links"):
         if name in settings:
             settings[name] = _from_root(root, settings[name])
     for variable, text in environ.items():

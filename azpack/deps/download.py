@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from azpack.deps.index import public
 from azpack.deps.lock import file_path
+from azpack.deps.trust import connection_hint
 from azpack.errors import UnreachableError, WheelError
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ _CHUNK = 1 << 18
 _ATTEMPTS = 5
 _TIMEOUTS = (10.0, 30.0)  # seconds to connect, and to wait for the next bytes
 _PAUSE = 0.5
+_UNPROVEN = "the index asks for a client certificate that it knows"
+_PROXY_REFUSES = "the proxy refuses the credentials"
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}
 
 
@@ -40,13 +43,13 @@ class Downloader:
         self._indexes = indexes
         self._stop = stop
         self._progress = progress
-        self._context = trusting_context(indexes.certificates)
+        self._context = trusting_context(indexes)
 
     def session(self) -> Session:
         """A new session, for one thread."""
         from azpack.deps.session import make_session
 
-        return make_session(self._context)
+        return make_session(self._indexes, self._context)
 
     def fetch(self, session: Session, wanted: LockedDistribution, path: Path) -> str:
         """Write the file to `path` and return its SHA-256, which is that of `wanted` if it has one.
@@ -101,14 +104,15 @@ class Downloader:
                         "bad-url", f"{public(wanted.url)} is not a URL to download from"
                     ) from None
                 except (RequestException, HTTPError) as error:
+                    if hint := connection_hint(str(error)):  # the next attempt would fail too
+                        raise _failed(wanted, _describe(error), hint) from None
                     fault = _describe(error)
                 if not fault:
                     return transfer.digest.hexdigest()
-        raise UnreachableError(
-            "download-failed",
-            f"{wanted.filename} can't be downloaded from {public(wanted.url)}: {fault} "
-            f"({_ATTEMPTS} attempts)",
-            hint="check the network and the proxy, then build again: what has come stays",
+        raise _failed(
+            wanted,
+            f"{fault} ({_ATTEMPTS} attempts)",
+            "check the network and the proxy, then build again: what has come stays",
         )
 
     def _attempt(self, session: Session, wanted: LockedDistribution, transfer: _Transfer) -> str:
@@ -170,8 +174,19 @@ class _Transfer:
         return self._expected is None or self.received == self._expected
 
 
+def _failed(wanted: LockedDistribution, fault: str, hint: str) -> UnreachableError:
+    return UnreachableError(
+        "download-failed",
+        f"{wanted.filename} can't be downloaded from {public(wanted.url)}: {fault}",
+        hint=hint,
+    )
+
+
 def _refuse_errors(response: Response, wanted: LockedDistribution) -> None:
     status = response.status_code
+    if status == 407:
+        hint = connection_hint("proxy authentication required") or ""
+        raise _failed(wanted, _PROXY_REFUSES, hint)
     if status in (401, 403):
         raise UnreachableError(
             "index-refused",
@@ -193,6 +208,10 @@ def _describe(error: Exception) -> str:
         ("Read timed out", "no bytes came for 30 seconds"),
         ("timed out", "the connection timed out"),
         ("CERTIFICATE_VERIFY_FAILED", "the certificate of the index can't be verified"),
+        ("CERTIFICATE_REQUIRED", _UNPROVEN),
+        ("UNKNOWN_CA", _UNPROVEN),
+        ("Tunnel connection failed: 407", _PROXY_REFUSES),
+        ("connect to proxy", "the proxy does not answer"),
         ("SSLError", "no secure connection can be made"),
         ("Name or service not known", "the host's name is unknown"),
         ("Temporary failure in name resolution", "the host's name can't be looked up"),

@@ -11,12 +11,15 @@ import os
 import re
 import sys
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from azpack.deps.git_credentials import repositories_in
+from azpack.deps.passwords import find_password
+from azpack.deps.trust import find_authorities, find_client_certificate
 from azpack.errors import UsageError
+from azpack.redaction import conceal
 from azpack.redaction import redact as redact  # here is where one looks for it
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ PYPI = "https://pypi.org/simple"
 _TRUE = ("1", "true", "yes", "on", "y", "t")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _USER_INFO = re.compile(r"://[^/]*@")
+_URL = re.compile(r"https?://[^/\s]+@[^\s]+")
 # What needs no quoting there, or is quoted already (RFC 3986, 3.2.1).
 _FIT_FOR_USER_INFO = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*")
 
@@ -36,7 +40,10 @@ class IndexSettings:
     """The indexes in use, their URLs with credentials: never print one, print `public(url)`.
 
     `strategy` is "first-match" or "best-match"; `find_links` are folders, files or URLs;
-    `certificates` is the path of a bundle of trusted authorities, or None for the usual ones.
+    `certificates` is the path of a bundle of trusted authorities, or None for the usual ones;
+    `client_certificate` that of a certificate with its key. `proxy` is the URL of the one that
+    pip's settings name; those of the environment are not here. `repositories` are the URLs of
+    Git repositories that requirements name with credentials.
     """
 
     index_url: str = PYPI
@@ -45,10 +52,17 @@ class IndexSettings:
     no_index: bool = False
     strategy: str = "first-match"
     certificates: str | None = None
+    client_certificate: str | None = None
+    proxy: str | None = None
+    repositories: tuple[str, ...] = ()
 
     def urls(self) -> tuple[str, ...]:
         """All indexes, in the order in which a name is looked for."""
         return () if self.no_index else (*self.extra_index_urls, self.index_url)
+
+    def places(self) -> tuple[str, ...]:
+        """All that lists files: the indexes, and what `find_links` names."""
+        return (*self.urls(), *self.find_links)
 
     def index_of(self, url: str) -> str | None:
         """The index that lists the file at `url`, without credentials, as far as one can tell.
@@ -75,7 +89,7 @@ class IndexSettings:
         parts = urlsplit(index)
         user = unquote(parts.username or "")
         if parts.password is None:
-            return user, _keyring_password(public(index), user)
+            return user, find_password(public(index), user)
         return user, unquote(parts.password)
 
 
@@ -97,20 +111,20 @@ def _host_and_path(url: str) -> tuple[tuple[str, str], list[str]]:
     return (parts.scheme, parts.netloc.rpartition("@")[2].lower()), parts.path.split("/")
 
 
-@lru_cache
-def _keyring_password(service: str, user: str) -> str:
-    """Ask the `keyring` program, where it is installed; nothing is no password."""
-    import shutil
-    import subprocess
+def has_token_alone(url: str) -> bool:
+    """Whether a token stands in the user's place: an empty password is given."""
+    parts = urlsplit(url)
+    return bool(parts.username) and parts.password == ""
 
-    program = shutil.which("keyring")
-    if program is None:
-        return ""
-    done = subprocess.run(
-        [program, "get", service, user],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    return done.stdout.strip() if done.returncode == 0 else ""
+
+def with_password(url: str) -> str:
+    """The URL with the password that netrc or keyring has, where it has a user alone."""
+    parts = urlsplit(url)
+    if not parts.username or parts.password is not None:
+        return url
+    user_info, _, host = parts.netloc.rpartition("@")
+    password = find_password(public(url), unquote(parts.username))
+    return urlunsplit(parts._replace(netloc=f"{user_info}:{quote(password, safe='')}@{host}"))
 
 
 def public(url: str) -> str:
@@ -160,17 +174,20 @@ def find_indexes(
     find_links: Sequence[str] = (),
     no_index: bool = False,
     strategy: str = "first-match",
+    cert: str | None = None,
+    client_cert: str | None = None,
+    requirements: Sequence[str] = (),
 ) -> IndexSettings:
     """Put together the indexes of the options, the environment and pip.conf.
 
     Extra indexes and find-links add up, those of the options first; of the others the first
-    that is given counts.
+    that is given counts. `requirements` are lines that may hold URLs with credentials.
 
     Raises:
-        UsageError: a `${NAME}` without a value, a URL that is none, or a pip.conf that can't be
-            read.
+        UsageError: a `${NAME}` without a value, a URL that is none, a pip.conf or a file of
+            certificates that can't be read.
     """
-    pip = _pip_settings(environ)
+    pip = pip_settings(environ)
 
     def urls(values: Sequence[str], name: str) -> Iterator[str]:
         for value in values:
@@ -181,15 +198,48 @@ def find_indexes(
 
     extra = [*urls(extra_index_urls, "extra-index-url"), *pip_urls("extra-index-url")]
     links = [*urls(find_links, "find-links"), *pip_urls("find-links")]
-    return IndexSettings(
+    repositories = list(_repositories(requirements, environ))
+    settings = IndexSettings(
         index_url=next(urls([index_url], "index-url")) if index_url
         else next(pip_urls("index-url"), PYPI),
         extra_index_urls=tuple(dict.fromkeys(extra)),
         find_links=tuple(dict.fromkeys(map(_link, links))),
         no_index=no_index or pip.get("no-index", "").lower() in _TRUE,
         strategy=strategy,
-        certificates=_certificates(pip, environ),
+        certificates=find_authorities(cert, pip, environ),
+        client_certificate=find_client_certificate(client_cert, pip, environ),
+        proxy=_proxy(pip),
+        repositories=tuple(dict.fromkeys(repositories)),
     )  # fmt: skip
+    for url in (*settings.urls(), *settings.find_links, settings.proxy or ""):
+        _conceal(url)
+    return settings
+
+
+def _conceal(url: str) -> None:
+    """Have the password of a URL masked wherever it is printed, by whatever program."""
+    parts = urlsplit(url)
+    if parts.password:
+        conceal(unquote(parts.password), user=unquote(parts.username or ""))
+
+
+def _repositories(requirements: Sequence[str], environ: Mapping[str, str]) -> Iterator[str]:
+    """The repositories that requirements name with credentials; all credentials are concealed."""
+    for text in requirements:
+        if not _URL.search(text):
+            continue
+        text = expand(text, environ, place="a requirement")
+        for url in _URL.findall(text):
+            _conceal(_checked(url, "a requirement"))
+        yield from repositories_in(text)
+
+
+def _proxy(pip: Mapping[str, str]) -> str | None:
+    """The proxy of pip's settings, as a URL."""
+    proxy = pip.get("proxy")
+    if not proxy:
+        return None
+    return _checked(proxy if "://" in proxy else f"http://{proxy}", "pip's proxy")
 
 
 def _checked(url: str, place: str) -> str:
@@ -205,24 +255,14 @@ def _checked(url: str, place: str) -> str:
     return url
 
 
-def _certificates(pip: Mapping[str, str], environ: Mapping[str, str]) -> str | None:
-    chosen = pip.get("cert")
-    if chosen and not os.path.exists(chosen):
-        raise UsageError(
-            "no-certificates",
-            f"there is no {chosen}, which pip's settings name for trusted certificates (cert)",
-            hint="mend PIP_CERT or pip.conf",
-        )
-    return chosen or environ.get("REQUESTS_CA_BUNDLE") or environ.get("SSL_CERT_FILE")
-
-
 def _link(link: str) -> str:
     """A folder as a URL, which means the same in every working folder."""
     # A ~NAME that is nobody's is left as it is, as by a shell.
     return link if "://" in link else Path(os.path.expanduser(link)).absolute().as_uri()
 
 
-def _pip_settings(environ: Mapping[str, str]) -> dict[str, str]:
+def pip_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """pip's settings by their long names: pip.conf, and over it `PIP_*`, without empty ones."""
     sections: dict[str, dict[str, str]] = {"global": {}, "install": {}}
     for path in _pip_configuration_files(environ):
         parser = configparser.RawConfigParser()

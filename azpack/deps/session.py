@@ -2,47 +2,91 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import ssl
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_auth_from_url, should_bypass_proxies
+
+from azpack.deps.passwords import find_login
+from azpack.errors import UsageError
 
 if TYPE_CHECKING:
     from azpack.deps.index import IndexSettings
 
 
-def trusting_context(certificates: str | None) -> ssl.SSLContext:
-    """A TLS context that trusts the authorities in `certificates`, a file or a folder.
+def trusting_context(indexes: IndexSettings) -> ssl.SSLContext:
+    """A TLS context with the authorities and the client certificate of the settings.
 
-    Without one, those that requests would trust: its variables, else certifi's.
+    Without any, the authorities are certifi's.
+
+    Raises:
+        UsageError: a file that the settings name is not what it should be.
     """
-    bundle = (
-        certificates
-        or os.environ.get("REQUESTS_CA_BUNDLE")
-        or os.environ.get("CURL_CA_BUNDLE")
-        or DEFAULT_CA_BUNDLE_PATH
+    bundle = indexes.certificates or DEFAULT_CA_BUNDLE_PATH
+    try:
+        if os.path.isfile(bundle):
+            context = ssl.create_default_context(cafile=bundle)
+        else:  # a folder, or several
+            context = ssl.create_default_context(capath=bundle)
+    except OSError as error:
+        raise _bad_certificates(bundle, "the certificates in {} can't be read", error) from error
+    if own := indexes.client_certificate:
+        try:
+            # Without an answer OpenSSL would ask for the password of a key on the terminal.
+            context.load_cert_chain(own, password=lambda: "")
+        except OSError as error:
+            raise _bad_certificates(own, "{} is no certificate with its key", error) from error
+    return context
+
+
+def _bad_certificates(path: str, fault: str, error: OSError) -> UsageError:
+    return UsageError(
+        "bad-certificates",
+        f"{fault.format(path)}: {error.strerror or error}",
+        hint="check --cert and --client-cert, or where else they are named: both are in the form "
+        "of PEM, and a key is without a password",
+        context={"file": path},
     )
-    if os.path.isdir(bundle):
-        return ssl.create_default_context(capath=bundle)
-    return ssl.create_default_context(cafile=bundle)
 
 
 def authentication(indexes: IndexSettings, url: str) -> HTTPBasicAuth | None:
     """What proves to the server of `url` who asks, where the settings know."""
-    found = indexes.credentials_for(url)
-    # As bytes: text would be sent in Latin-1, and servers expect UTF-8 (RFC 7617).
+    # netrc is not left to requests: text is sent in Latin-1, and servers expect UTF-8 (RFC 7617).
+    found = indexes.credentials_for(url) or find_login(urlsplit(url).hostname or "")
     return HTTPBasicAuth(found[0].encode(), found[1].encode()) if found else None
 
 
-def make_session(context: ssl.SSLContext) -> requests.Session:
+def make_session(indexes: IndexSettings, context: ssl.SSLContext) -> requests.Session:
     """A session for one thread; any number of sessions can share the context."""
-    session = requests.Session()
-    session.mount("https://", _ContextAdapter(context))
+    session = _Session(indexes.proxy)
+    adapter = _ContextAdapter(context)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
     return session
+
+
+class _Session(requests.Session):
+    """Goes by the proxy that is given, except where NO_PROXY says otherwise.
+
+    By itself requests prefers the environment's proxies to a session's.
+    """
+
+    def __init__(self, proxy: str | None) -> None:
+        super().__init__()
+        self._proxy = proxy
+
+    def merge_environment_settings(
+        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        if self._proxy and not should_bypass_proxies(url, no_proxy=None):
+            proxies = {"http": self._proxy, "https": self._proxy}
+        return super().merge_environment_settings(url, proxies, stream, verify, cert)
 
 
 class _ContextAdapter(HTTPAdapter):
@@ -61,6 +105,13 @@ class _ContextAdapter(HTTPAdapter):
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         return super().proxy_manager_for(*args, ssl_context=self._context, **kwargs)
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        user, password = get_auth_from_url(proxy)
+        if not user:
+            return {}
+        pair = base64.b64encode(f"{user}:{password}".encode()).decode()
+        return {"Proxy-Authorization": f"Basic {pair}"}
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ARG002
         # Overridden, as its documentation offers: the authorities are in the context already.

@@ -11,7 +11,7 @@ import pytest
 
 from tests.commands import Azpack, Done, make_app, project_files
 from tests.distributions import make_sdist, make_wheel
-from tests.servers import Fault, IndexServer
+from tests.servers import Fault, Form, IndexServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -350,7 +350,7 @@ def test_versions_that_are_not_for_this_python(
 
 
 def test_an_index_without_hashes(azpack: Azpack, indexes: Indexes, app: Path) -> None:
-    indexes.public.hashes = indexes.private.hashes = False
+    indexes.public.form = indexes.private.form = Form(hashes=False)
     data = azpack.run("build", app, *indexes.options(), "--json").data()
     assert versions(data) == {"mine": "1.0", "theirs": "1.0"}
 

@@ -75,7 +75,7 @@ def served(tmp_path: Path) -> Iterator[str]:
 
 def fetched(url: str, commit: str, folder: Path) -> list[str]:
     lines: list[str] = []
-    check_out(url, commit, folder, log=lines.append)
+    check_out(url, commit, folder, environment=os.environ, log=lines.append)
     assert git(folder, "rev-parse", "HEAD") == commit
     assert git(folder, "status", "--porcelain") == ""
     return lines
@@ -103,7 +103,9 @@ def test_in_a_hook_of_another_repository(
     first = commit(repository, "one\n")
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
     monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "index"))
-    check_out(repository.as_uri(), first, tmp_path / "out", log=lambda _: None)
+    check_out(
+        repository.as_uri(), first, tmp_path / "out", environment=os.environ, log=lambda _: None
+    )
     assert (tmp_path / "out" / "file.txt").is_file()
     assert not (tmp_path / "index").exists()
 
@@ -131,7 +133,13 @@ def test_submodules(repository: Path, tmp_path: Path) -> None:
     assert git(tmp_path / "out" / "sub", "rev-parse", "HEAD") == wanted
     shutil.rmtree(inner)
     with pytest.raises(UnreachableError) as caught:
-        check_out(repository.as_uri(), first, tmp_path / "again", log=lambda _: None)
+        check_out(
+            repository.as_uri(),
+            first,
+            tmp_path / "again",
+            environment=os.environ,
+            log=lambda _: None,
+        )
     assert caught.value.code == "repository-unreachable"
 
 
@@ -153,10 +161,22 @@ def test_a_simple_server_and_credentials(repository: Path, tmp_path: Path, serve
 def test_the_commit_is_not_there(repository: Path, tmp_path: Path) -> None:
     commit(repository, "one\n")
     with pytest.raises(WheelError, match=f"{ABSENT} is not in file://") as caught:
-        check_out(repository.as_uri(), ABSENT, tmp_path / "out", log=lambda _: None)
+        check_out(
+            repository.as_uri(),
+            ABSENT,
+            tmp_path / "out",
+            environment=os.environ,
+            log=lambda _: None,
+        )
     assert caught.value.code == "no-such-commit"
     with pytest.raises(WheelError, match="not the full hash") as caught:
-        check_out(repository.as_uri(), "main", tmp_path / "out", log=lambda _: None)
+        check_out(
+            repository.as_uri(),
+            "main",
+            tmp_path / "out",
+            environment=os.environ,
+            log=lambda _: None,
+        )
     assert caught.value.code == "no-such-commit"
 
 
@@ -164,7 +184,9 @@ def test_not_a_commit(repository: Path, tmp_path: Path) -> None:
     commit(repository, "one\n")
     tree = git(repository, "rev-parse", "HEAD^{tree}")
     with pytest.raises(WheelError) as caught:
-        check_out(repository.as_uri(), tree, tmp_path / "out", log=lambda _: None)
+        check_out(
+            repository.as_uri(), tree, tmp_path / "out", environment=os.environ, log=lambda _: None
+        )
     assert caught.value.code == "no-such-commit"
 
 
@@ -181,7 +203,7 @@ def test_not_a_commit(repository: Path, tmp_path: Path) -> None:
 def test_unreachable(url: str, tmp_path: Path) -> None:
     lines: list[str] = []
     with pytest.raises(UnreachableError) as caught:
-        check_out(url, ABSENT, tmp_path / "out", log=lines.append)
+        check_out(url, ABSENT, tmp_path / "out", environment=os.environ, log=lines.append)
     error = caught.value
     assert error.code == "repository-unreachable"
     assert "s3cret" not in f"{error.message}{error.context}{lines}"
@@ -191,13 +213,15 @@ def test_unreachable(url: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("url", ["ext::sh -c x", "--upload-pack=x", "/some/path", "ftp://h/x"])
 def test_no_such_url(url: str, tmp_path: Path) -> None:
     with pytest.raises(WheelError) as caught:
-        check_out(url, ABSENT, tmp_path / "out", log=lambda _: None)
+        check_out(url, ABSENT, tmp_path / "out", environment=os.environ, log=lambda _: None)
     assert caught.value.code == "bad-repository"
 
 
 def test_no_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(WheelError) as caught:
-        check_out("https://host/x", ABSENT, tmp_path / "out", log=lambda _: None)
+        check_out(
+            "https://host/x", ABSENT, tmp_path / "out", environment=os.environ, log=lambda _: None
+        )
     assert caught.value.code == "no-git"
     assert os.listdir(tmp_path / "out") == []

@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azpack.deps import index
-from azpack.deps.index import PYPI, IndexSettings, expand, find_indexes, public, redact
+from azpack.deps.index import (
+    PYPI,
+    IndexSettings,
+    expand,
+    find_indexes,
+    public,
+    redact,
+    with_password,
+)
+from azpack.deps.passwords import find_password
 from azpack.errors import UsageError
 from azpack.redaction import redacted
 
@@ -166,14 +175,96 @@ def test_find_links_mean_the_same_in_every_folder(
 
 
 def test_certificates(home: Path, environ: dict[str, str]) -> None:
-    assert find_indexes(environ).certificates is None
-    environ["SSL_CERT_FILE"] = "/a"
-    assert find_indexes(environ).certificates == "/a"
-    environ["PIP_CERT"] = str(home / "certificates.pem")
-    with pytest.raises(UsageError, match=r"certificates\.pem"):
-        find_indexes(environ)
-    (home / "certificates.pem").touch()
-    assert find_indexes(environ).certificates == environ["PIP_CERT"]
+    def found(**options: str) -> str:
+        return str(find_indexes(environ, **options).certificates)  # type: ignore[arg-type]
+
+    for name in ("ssl", "curl", "requests", "pip", "given"):
+        (home / name).write_text("-----BEGIN CERTIFICATE-----\n")
+    (home / "folder").mkdir()
+    assert found() == "None"
+    environ["SSL_CERT_DIR"] = "/a:/b"
+    assert found() == "/a:/b"
+    for name, variable in (
+        ("ssl", "SSL_CERT_FILE"),
+        ("curl", "CURL_CA_BUNDLE"),
+        ("requests", "REQUESTS_CA_BUNDLE"),
+        ("pip", "PIP_CERT"),
+    ):
+        environ[variable] = str(home / name)
+        assert found() == str(home / name)
+    assert found(cert="~/given") == str(home / "given")
+    assert found(cert=str(home / "folder")) == str(home / "folder")
+
+
+@pytest.mark.parametrize(
+    ("option", "content", "code"),
+    [
+        ("cert", None, "no-certificates"),
+        ("cert", "", "bad-certificates"),
+        ("cert", "-----BEGIN RSA PRIVATE KEY-----", "bad-certificates"),
+        ("client_cert", None, "no-certificates"),
+        ("client_cert", "-----BEGIN CERTIFICATE-----", "bad-certificates"),
+        ("client_cert", "-----BEGIN PRIVATE KEY-----", "bad-certificates"),
+    ],
+)
+def test_what_holds_no_certificate(
+    home: Path, environ: dict[str, str], option: str, content: str | None, code: str
+) -> None:
+    file = home / "the.pem"
+    if content is not None:
+        file.write_text(content)
+    ways: list[Callable[[], IndexSettings]] = [
+        lambda: find_indexes({**environ, f"PIP_{option.upper()}": str(file)}),
+        lambda: find_indexes(environ, **{option: str(file)}),  # type: ignore[arg-type]
+    ]
+    for way in ways:
+        with pytest.raises(UsageError) as caught:
+            way()
+        assert caught.value.code == code
+        assert str(file) in caught.value.message
+
+
+def test_a_client_certificate(home: Path, environ: dict[str, str]) -> None:
+    for name in ("ssl", "pip", "given"):
+        (home / name).write_text("-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n")
+    assert find_indexes(environ).client_certificate is None
+    environ["SSL_CLIENT_CERT"] = str(home / "ssl")
+    assert find_indexes(environ).client_certificate == str(home / "ssl")
+    environ["PIP_CLIENT_CERT"] = str(home / "pip")
+    assert find_indexes(environ).client_certificate == str(home / "pip")
+    found = find_indexes(environ, client_cert=str(home / "given"))
+    assert found.client_certificate == str(home / "given")
+
+
+def test_a_proxy(environ: dict[str, str]) -> None:
+    assert find_indexes(environ).proxy is None
+    for proxy in ("me:word@p.example:3128", "http://me:word@p.example:3128"):
+        found = find_indexes({**environ, "PIP_PROXY": proxy}).proxy
+        assert found == "http://me:word@p.example:3128"
+    with pytest.raises(UsageError) as caught:
+        find_indexes({**environ, "PIP_PROXY": "me:wo/rd@p.example:3128"})
+    assert "wo" not in caught.value.message
+
+
+def test_repositories_with_credentials(environ: dict[str, str]) -> None:
+    environ["TOKEN"] = "t/ken"
+    settings = find_indexes(
+        environ,
+        requirements=[
+            "a @ git+https://me:${TOKEN}@a.example/org/a.git@v1.0#subdirectory=x ; os_name == 'x'",
+            "-e git+http://t0ken@b.example/b",
+            "c @ git+https://c.example/c@main",
+            "d @ git+ssh://git@d.example/d",
+            "e @ https://me:word@e.example/e.whl",
+            "g>1; '${NO_SUCH}'",
+        ],
+    )
+    assert settings.repositories == (
+        "https://me:t%2Fken@a.example/org/a.git",
+        "http://t0ken@b.example/b",
+    )
+    with pytest.raises(UsageError, match="NO_SUCH"):
+        find_indexes(environ, requirements=["f @ git+https://me:${NO_SUCH}@f.example/f"])
 
 
 def test_variables_are_put_in(environ: dict[str, str]) -> None:
@@ -257,17 +348,21 @@ def test_a_user_without_password_is_asked_of_keyring(monkeypatch: pytest.MonkeyP
 
     def password(service: str, user: str) -> str:
         asked.append((service, user))
-        return "found"
+        return "fo/und"
 
-    monkeypatch.setattr(index, "_keyring_password", password)
+    monkeypatch.setattr(index, "find_password", password)
     settings = IndexSettings(index_url="https://me@a.example/simple")
-    assert settings.credentials_for("https://a.example/x.whl") == ("me", "found")
-    assert asked == [("https://a.example/simple", "me")]
+    assert settings.credentials_for("https://a.example/x.whl") == ("me", "fo/und")
+    assert with_password(settings.index_url) == "https://me:fo%2Fund@a.example/simple"
+    assert asked == [("https://a.example/simple", "me")] * 2
+    for url in ("https://me:@a.example/simple", "https://a.example/simple", "file:///x"):
+        assert with_password(url) == url  # nobody is asked
+    assert len(asked) == 2
 
 
 def test_a_token_alone_without_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    index._keyring_password.cache_clear()
+    find_password.cache_clear()
     settings = IndexSettings(index_url="https://t0ken@a.example/simple")
     assert settings.credentials_for("https://a.example/x.whl") == ("t0ken", "")
 
