@@ -25,6 +25,7 @@ class Options:
     output: Path | None = None
     mode: str = "auto"
     python: str | None = None
+    python_origin: str = "asked for"
     functions_version: str = "4"
     plan: str = "flex"
     requirements: tuple[str, ...] = ()
@@ -35,6 +36,9 @@ class Options:
     find_links: tuple[str, ...] = ()
     no_index: bool = False
     index_strategy: str = "first-match"
+    cert: str | None = None
+    client_cert: str | None = None
+    resolver: str = "uv"
     locked: bool = False
     exclude: tuple[str, ...] = ()
     checksum: bool = False

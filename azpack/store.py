@@ -5,6 +5,7 @@
     built/KEY                           the SHA-256 of the wheel that an sdist was built to
     segments/KEY/                       the dependencies' part of a zip (azpack.package.segment)
     plans/KEY                           what a lock came to: distributions and segment
+    tools/NAME/                         a program that azpack runs, in an environment of its own
     tmp/                                what is being written
 
 A folder appears under its name only when it is whole: it is made under `tmp` and renamed.
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 # Raised when the meaning of what is stored changes: what an older azpack left is not read.
 _FORMAT = "v1"
-_SECTIONS = frozenset({"wheels", "built", "segments", "plans", "tmp", ".DS_Store"})
+_SECTIONS = frozenset({"wheels", "built", "segments", "plans", "tools", "tmp", ".DS_Store"})
 _ABANDONED = 24 * 3600.0
 
 
@@ -69,15 +70,23 @@ class Store:
         """Where the segment under this key stands, or would stand."""
         return self._root / "segments" / key
 
+    def tool_folder(self, name: str) -> Path:
+        """Where the environment of a tool stands, or would stand."""
+        return self._root / "tools" / name
+
     def find_wheel(self, sha256: str) -> Path | None:
         """The file of the wheel with this hash, if it is here."""
         folder = self.wheel_folder(sha256)
         try:
-            name = next((name for name in os.listdir(folder) if name.endswith(".whl")), None)
+            names = os.listdir(folder)
         except (FileNotFoundError, NotADirectoryError):
             return None
+        wheel = next((name for name in names if name.endswith(".whl")), None)
+        if wheel is None or len(names) < 2:  # without its contents it was never whole
+            self.discard(folder)
+            return None
         mark_used(folder)
-        return folder / name if name else None
+        return folder / wheel
 
     def find_built(self, key: str) -> tuple[str, str] | None:
         """The hash and the tag of the wheel that was built under `key`, if it is still here."""
@@ -157,6 +166,7 @@ class Store:
             self._section("built", "built/*"),
             self._section("segments", "segments/*"),
             self._section("plans", "plans/*"),
+            self._section("tools", "tools/*"),
             self._section("tmp", "tmp/*"),
         )
 
@@ -171,7 +181,7 @@ class Store:
             The number of bytes that were freed.
         """
         unused = unused_days * 24 * 3600
-        patterns = ("wheels/*/*", "segments/*", "built/*", "plans/*")
+        patterns = ("wheels/*/*", "segments/*", "built/*", "plans/*", "tools/*")
         ages = {**dict.fromkeys(patterns, unused), "tmp/*": _ABANDONED}
         now = time.time()
         freed = 0
@@ -240,6 +250,8 @@ def mark_used(folder: Path) -> None:
 
 def _size(entry: Path) -> int:
     try:
+        if entry.is_symlink():
+            return entry.lstat().st_size
         if entry.is_dir():
             return sum(map(_size, entry.iterdir()))
         return entry.stat().st_size

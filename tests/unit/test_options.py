@@ -14,7 +14,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     options = Options.from_settings({})
     assert options == Options()
     assert (options.mode, options.functions_version, options.plan) == ("auto", "4", "flex")
-    assert options.index_strategy == "first-match"
+    assert (options.index_strategy, options.resolver) == ("first-match", "uv")
     assert (options.locked, options.checksum, options.no_index) == (False, False, False)
 
 
@@ -48,6 +48,7 @@ def test_home_folders(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_each_setting_of_a_build_has_its_option() -> None:
-    of_the_command_line = {"color", "resolver"}
+    of_the_command_line = {"color"}
+    no_settings = {"python_origin"}
     names = {name.replace("-", "_") for name in SETTINGS.keys() - of_the_command_line}
-    assert names == set(Options.__slots__)
+    assert names == set(Options.__slots__) - no_settings

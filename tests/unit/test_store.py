@@ -57,7 +57,7 @@ def test_nothing_is_there(store: Store) -> None:
     assert store.prune(unused_days=0) == store.clear() == 0
     assert store.sections() == tuple(
         Section(name=name, count=0, size=0)
-        for name in ("wheels", "built", "segments", "plans", "tmp")
+        for name in ("wheels", "built", "segments", "plans", "tools", "tmp")
     )
     assert not store.folder.exists()
 
@@ -154,14 +154,29 @@ def test_sections(store: Store) -> None:
     store.record_plan("key", "plan")
     store.record_built("key", "hash", "tag")
     with store.new_folder() as folder:
+        (folder / "tool").mkdir()
+        (folder / "tool" / "code").write_bytes(b"123")
+        (folder / "tool" / "link").symlink_to("code")  # counted as what it is, not what it names
+        store.place(folder / "tool", store.tool_folder("tool-1"))
+    with store.new_folder() as folder:
         (folder / "a").write_bytes(b"12345")
         assert [(found.name, found.count, found.size) for found in store.sections()] == [
             ("wheels", 2, len(b"wheel" + b"larger") + 2 * len(b"{}")),
             ("built", 1, 8),
             ("segments", 1, 4),
             ("plans", 1, 4),
+            ("tools", 1, 7),
             ("tmp", 1, 5),
         ]
+
+
+def test_a_wheel_without_its_contents_was_never_whole(store: Store) -> None:
+    path = put_wheel(store, HASH)
+    (path.parent / "contents.json").unlink()
+    assert store.find_wheel(HASH) is None
+    assert not path.parent.exists()
+    assert put_wheel(store, HASH) == path
+    assert store.find_wheel(HASH) == path
 
 
 def test_prune(store: Store) -> None:
@@ -170,6 +185,8 @@ def test_prune(store: Store) -> None:
     store.record_plan("old", "plan")
     store.record_plan("new", "plan")
     store.record_built("old", "hash", "tag")
+    tool = store.tool_folder("old")
+    (tool / "bin").mkdir(parents=True)
     for path in (old.parent, segment, *store.folder.glob("v1/*/old")):
         make_old(path, 31)
     make_old(new.parent, 29)
@@ -183,6 +200,7 @@ def test_prune(store: Store) -> None:
     assert store.find_wheel(HASH) is None
     assert store.find_wheel(OTHER) == new
     assert not segment.exists()
+    assert not tool.exists()
     assert store.find_plan("old") is None
     assert store.find_plan("new") == b"plan"
     assert not (store.folder / "v1" / "built" / "old").exists()

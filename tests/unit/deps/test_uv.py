@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import subprocess
-import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,8 @@ import pytest
 from azpack.deps import uv as module
 from azpack.deps.index import IndexSettings
 from azpack.deps.requirements import Requirement, Requirements
-from azpack.deps.uv import Freedom, resolve, uv_environment
+from azpack.deps.resolver import Freedom
+from azpack.deps.uv import make_environment, resolve, uv_environment
 from azpack.errors import (
     AzpackError,
     FileError,
@@ -150,6 +151,50 @@ def test_the_command(uv: Calls) -> None:
     assert (lock.requirements_digest, lock.files) == ("d", ("requirements.txt",))
 
 
+def test_requirements_that_name_all_that_is_wanted(uv: Calls) -> None:
+    call(uv, required("a==1"))
+    assert "--no-deps" not in uv.command
+    call(uv, required("a==1"), complete=True)
+    assert "--no-deps" in uv.command
+
+
+def test_an_environment_for_a_tool(uv: Calls, tmp_path: Path) -> None:
+    commands = []
+
+    def run(command: Sequence[str], **settings: Any) -> subprocess.CompletedProcess[str]:
+        commands.append(list(command))
+        uv.environment = settings["env"]
+        return subprocess.CompletedProcess(command, 1 if uv.error else 0, "", uv.error)
+
+    indexes = IndexSettings(index_url="https://me:secret@x.example/simple")
+
+    def make() -> None:
+        make_environment(
+            tmp_path / "new", Path("/pythons/3.11"), ["a==1", "b==2"], indexes,
+            {"VIRTUAL_ENV": "/another", "PYTHONPATH": "/another"},
+        )  # fmt: skip
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess, "run", run)
+        make()
+        assert [command[1:3] for command in commands] == [
+            ["venv", "--no-project"],
+            ["pip", "install"],
+        ]
+        assert "/pythons/3.11" in commands[0]
+        assert "--relocatable" in commands[0]
+        assert {"a==1", "b==2", "--only-binary"} < set(commands[1])
+        assert all("secret" not in word for command in commands for word in command)
+        assert uv.environment["UV_DEFAULT_INDEX"] == indexes.index_url
+        assert not uv.environment.keys() & {"VIRTUAL_ENV", "PYTHONPATH"}
+        uv.error = "error: No solution found\n  cause: a==1 was not found in the package registry\n"
+        with pytest.raises(ResolutionError, match=r"a==1 and b==2 can't be had for /pythons/3\.11"):
+            make()
+        uv.error = "error: failed to fetch: dns error"
+        with pytest.raises(UnreachableError):
+            make()
+
+
 def test_the_command_for_pyproject(uv: Calls) -> None:
     call(
         uv,
@@ -167,18 +212,15 @@ def test_the_command_for_pyproject(uv: Calls) -> None:
     assert uv.values("--group") == ["sub/pyproject.toml:g"]
 
 
-@pytest.mark.parametrize("locked", [False, True])
-def test_the_command_for_uv_lock(uv: Calls, locked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    from azpack.deps import host_builder
-
-    monkeypatch.setattr(host_builder, "find_interpreter", lambda *_: Path("/pythons/3.11"))
+def test_the_command_for_uv_lock(uv: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "find_interpreter", lambda *_: Path("/pythons/3.11"))
     requirements = Requirements(kind="uv.lock", files=("sub/uv.lock",), digest="", groups=("dev",))
-    call(uv, requirements, locked=locked)
+    call(uv, requirements)
     assert uv.command[1] == "export"
     assert uv.values("--project") == ["sub"]
-    assert ("--locked" in uv.command, "--frozen" in uv.command) == (locked, not locked)
+    assert "--locked" in uv.command
     # Only an interpreter that requires-python admits can judge a lock.
-    assert uv.values("--python") == ["/pythons/3.11" if locked else sys.executable]
+    assert uv.values("--python") == ["/pythons/3.11"]
     # --no-dev would take a group of that name away again.
     assert "--no-default-groups" in uv.command
     assert "--no-dev" not in uv.command
@@ -211,7 +253,6 @@ INDEXES = IndexSettings(
     extra_index_urls=("https://you:t0ken@b.example/simple", "https://c.example/simple"),
     find_links=("file:///a,b", "https://me:w0rd@d.example/links"),
     strategy="best-match",
-    certificates="/certs.pem",
 )
 
 
@@ -224,15 +265,32 @@ def test_credentials_are_in_the_environment_alone(uv: Calls) -> None:
 
 
 def test_the_environment(home: Path) -> None:
-    assert uv_environment(INDEXES, {}) == {
+    certificates = str(home / "certificates.pem")
+    (home / "certificates.pem").touch()
+    settings = replace(
+        INDEXES,
+        certificates=certificates,
+        client_certificate="/client.pem",
+        proxy="http://us:pr0xy@p.example",
+    )
+    assert uv_environment(settings, {}) == {
         "UV_DEFAULT_INDEX": "https://me:s3cret@a.example/simple",
         "UV_INDEX": "https://you:t0ken@b.example/simple https://c.example/simple",
         "UV_FIND_LINKS": "file:///a%2Cb,https://me:w0rd@d.example/links",
         "UV_INDEX_STRATEGY": "unsafe-best-match",
         "UV_PYTHON_DOWNLOADS": "never",
         "UV_NO_WRAP": "1",
-        "SSL_CERT_FILE": "/certs.pem",
+        "SSL_CERT_FILE": certificates,
+        "SSL_CERT_DIR": "",
+        "SSL_CLIENT_CERT": "/client.pem",
+        "HTTP_PROXY": "http://us:pr0xy@p.example",
+        "http_proxy": "http://us:pr0xy@p.example",
+        "HTTPS_PROXY": "http://us:pr0xy@p.example",
+        "https_proxy": "http://us:pr0xy@p.example",
     }
+    folder = replace(settings, certificates="/a:/b")
+    assert uv_environment(folder, {})["SSL_CERT_DIR"] == "/a:/b"
+    assert uv_environment(folder, {})["SSL_CERT_FILE"] == ""
     assert "UV_INDEX_STRATEGY" not in uv_environment(IndexSettings(), {})
     keyring = home / "keyring"
     keyring.touch(0o755)
