@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import suppress
 from dataclasses import asdict, dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from azpack.app.config import read_toml
 from azpack.deps.distribution import Distribution, Wheel
 from azpack.deps.requirements import find_requirements, is_lock_name, locate
-from azpack.errors import AzpackError, FileError, ResolutionError, UsageError
-from azpack.package.segment import Segment, find_segment, make_segment
+from azpack.errors import FileError, ResolutionError, UsageError
+from azpack.package.segment import LAYOUT, Segment, find_segment, make_segment
 from azpack.store import Store, default_cache_folder
 
 if TYPE_CHECKING:
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     from azpack.deps.index import IndexSettings
     from azpack.deps.lock import Lock, LockedDistribution
     from azpack.deps.requirements import Requirements
-    from azpack.deps.uv import Freedom
     from azpack.options import Options
     from azpack.progress import Progress
     from azpack.stopwatch import Stopwatch
@@ -38,10 +35,11 @@ LOCK_NAME = "pylock.toml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependencies:
-    """The distributions of a package, and their segment in the store."""
+    """The distributions of a package, their segment in the store, and the file that lists them."""
 
     distributions: tuple[Distribution, ...]
     segment: Segment
+    source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +76,11 @@ class Request:
                 f"extras and groups of the configuration have no effect: {found.files[0]} "
                 "lists the dependencies, and has none"
             )
+        if found is not None and found.has_password:
+            self.progress.warn(
+                f"{', '.join(found.files)}: a password stands in an index's URL, and goes along in "
+                "the package; write it as ${NAME}"
+            )
         return found
 
     def lock_path(self) -> Path:
@@ -108,6 +111,9 @@ class Request:
             ),
             no_index=options.no_index or bool(requirements and requirements.no_index),
             strategy=options.index_strategy,
+            cert=options.cert,
+            client_cert=options.client_cert,
+            requirements=requirements.lines() if requirements else (),
         )
 
 
@@ -118,16 +124,24 @@ class LockRecord:
     requirements_digest: str
     target: Mapping[str, str]
 
-    def doubt(self, requirements: Requirements | None, target: Target) -> str:
+    def doubt(self, request: Request, requirements: Requirements | None) -> str:
         """Why the lock does not fit what is asked for; nothing where it does."""
         if not self.requirements_digest:
+            if request.options.requirements and requirements is not None:
+                return f"it does not say that it was made from {', '.join(requirements.files)}"
             return ""
-        asked = target.record()
-        if self.target != asked:
+        asked = request.target.record()
+        if _without_patch(self.target) != _without_patch(asked):
             return f"it is for {_describe(self.target)}, the target is {_describe(asked)}"
         if requirements is not None and self.requirements_digest != requirements.digest:
             return f"{', '.join(requirements.files)} asks for something else now"
         return ""
+
+
+def _without_patch(record: Mapping[str, str]) -> dict[str, str]:
+    """A platform's next patch release must not unfit every lock."""
+    python = ".".join(str(record.get("python")).split(".")[:2])
+    return {**record, "python": python}
 
 
 def _describe(record: Mapping[str, str]) -> str:
@@ -151,7 +165,8 @@ def find_dependencies(request: Request, *, timestamp: int) -> Dependencies | Non
         choice = _LockChoice.make(request, requirements, timestamp)
         plan = choice.plan
         if plan is not None and (segment := find_segment(store, plan.segment)) is not None:
-            return Dependencies(distributions=plan.distributions, segment=segment)
+            source = request.lock_path().name
+            return Dependencies(distributions=plan.distributions, segment=segment, source=source)
         if not choice.fits and requirements is None:
             request.progress.warn("the project lists no dependencies: the package holds none")
             return None
@@ -164,7 +179,11 @@ def find_dependencies(request: Request, *, timestamp: int) -> Dependencies | Non
     if choice.fits and not any(entry.is_path for entry in lock.distributions):
         plan = _Plan(record=choice.record, distributions=distributions, segment=segment_key)
         plan.keep(store, choice.key)
-    return Dependencies(distributions=distributions, segment=segment)
+    if choice.fits or requirements is None:
+        source = request.lock_path().name
+    else:
+        source = requirements.files[0]
+    return Dependencies(distributions=distributions, segment=segment, source=source)
 
 
 def locate_distributions(request: Request) -> Iterator[tuple[LockedDistribution, str | None]]:
@@ -218,6 +237,7 @@ def renew_lock(
         use_file=False,
         preferred=None if upgrade else request.lock_path(),
         upgrade_packages=upgrade_packages,
+        to_write=True,
     )
     for entry in lock.distributions:
         if not entry.url or (entry.is_wheel and not entry.tag):
@@ -234,65 +254,45 @@ def _find_lock(
     use_file: bool,
     preferred: Path | None = None,
     upgrade_packages: Sequence[str] = (),
+    to_write: bool = False,
 ) -> Lock:
-    """Read the lock on disk, or resolve the requirements."""
-    from threading import Thread
+    """Read the lock on disk, or resolve the requirements.
 
+    A lock that is to be written is made of a uv.lock only if that fits its pyproject.toml.
+    """
     from azpack.deps.lock import Lock, read_lock
-    from azpack.deps.uv import Freedom
+    from azpack.deps.resolver import Freedom
+    from azpack.resolving import check_python, resolve_requirements
 
     path = request.lock_path()
     if use_file or requirements is None:
         return read_lock(
             read_toml(path),
-            folder=path.parent,
+            folder=path.parent.resolve(),  # so that ../ is what the system takes it for
             target=request.target,
             name=path.name,
             extras=request.options.extras,
             groups=request.options.groups,
         )
-    locked = request.options.locked
-    if locked and requirements.kind != "uv.lock":
+    if request.options.locked and requirements.kind != "uv.lock":
         raise ResolutionError(
             "no-lock",
             f"--locked, but there is no {LOCK_NAME} in {request.root}",
             hint="make it with 'azpack lock', and keep it with the source",
         )
+    check_python(request.root, request.target)
     if requirements.is_empty:
         return Lock(
             distributions=(), target=request.target.record(),
             requirements_digest=requirements.digest, files=requirements.files,
         )  # fmt: skip
-    Thread(target=_import_what_follows, daemon=True).start()
     with request.progress.stage("resolve"):
         freedom = Freedom(
-            preferred=preferred, upgrade_packages=tuple(upgrade_packages), locked=locked
+            preferred=preferred,
+            upgrade_packages=tuple(upgrade_packages),
+            locked=request.options.locked or to_write,
         )
-        return _resolve(request, requirements, freedom)
-
-
-def _resolve(request: Request, requirements: Requirements, freedom: Freedom) -> Lock:
-    from azpack.deps.uv import resolve
-
-    return resolve(
-        requirements,
-        request.target,
-        request.indexes(requirements),
-        freedom,
-        root=request.root,
-        environ=request.environ,
-        progress=request.progress,
-    )
-
-
-def _import_what_follows() -> None:
-    """Import what reading the answer and getting wheels take, while the resolver runs.
-
-    These imports take as long as resolving a small set; an error in them is for who needs them.
-    """
-    with suppress(ImportError):
-        for name in ("packaging.pylock", "requests", "azpack.deps.obtain"):
-            import_module(name)
+        return resolve_requirements(request, requirements, freedom)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,10 +316,11 @@ class _LockChoice:
         key = _plan_key(content, request, timestamp)
         plan = _Plan.find(request.store, key)
         record = plan.record if plan is not None else _read_record(path)
-        if doubt := record.doubt(requirements, request.target):
+        if doubt := record.doubt(request, requirements):
             message = f"{path.name} does not fit: {doubt}"
-            if request.options.locked:
-                raise ResolutionError("lock-does-not-fit", message, hint="lock again: azpack lock")
+            if request.options.locked or requirements is None:
+                again = f"azpack lock --python {request.target.python}"
+                raise ResolutionError("lock-does-not-fit", message, hint=f"lock again: {again}")
             request.progress.warn(f"{message}; resolved anew. 'azpack lock' renews it")
             return cls(fits=False, key="", record=record, plan=None)
         return cls(fits=True, key=key, record=record, plan=plan)
@@ -347,7 +348,8 @@ def _read(path: Path) -> bytes | None:
 
 
 def _obtain(request: Request, requirements: Requirements | None, lock: Lock) -> tuple[Wheel, ...]:
-    from azpack.deps.obtain import NoUsableWheelError, Sources, obtain_wheels
+    from azpack.deps.obtain import Sources, obtain_wheels
+    from azpack.deps.resolver import name_in
 
     sources = Sources(
         store=request.store,
@@ -355,30 +357,11 @@ def _obtain(request: Request, requirements: Requirements | None, lock: Lock) -> 
         environ=request.environ,
         progress=request.progress,
     )
-    try:
-        with request.clock.stage("wheels"):
-            return obtain_wheels(lock, request.target, sources)
-    except NoUsableWheelError as error:
-        if requirements is not None and error.published:
-            hint = _alternative(request, requirements, dict(error.published))
-            error.hint = "\n".join(filter(None, [hint, error.hint]))
-        raise
-
-
-def _alternative(request: Request, requirements: Requirements, troubled: Mapping[str, str]) -> str:
-    """Which versions have wheels that fit, where resolving without sdists has an answer."""
-    from azpack.deps.uv import Freedom
-
-    try:
-        lock = _resolve(request, requirements, Freedom(only_binary=tuple(troubled)))
-    except AzpackError:
-        return ""
-    versions = [
-        f"{entry.name}=={entry.version}"
-        for entry in lock.distributions
-        if entry.version != troubled.get(entry.name, entry.version)
-    ]
-    return f"ask for a version whose wheel fits: {', '.join(versions)}" if versions else ""
+    overrides = requirements.overrides if requirements is not None else ()
+    with request.clock.stage("wheels"):
+        return obtain_wheels(
+            lock, request.target, sources, overridden=frozenset(map(name_in, overrides))
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -410,6 +393,7 @@ class _Plan:
 
 def _plan_key(content: bytes, request: Request, timestamp: int) -> str:
     parts = [
+        LAYOUT,
         hashlib.sha256(content).hexdigest(),
         request.target.full_version,
         request.target.platform,

@@ -48,6 +48,7 @@ class WheelContents:
     version: str
     dist_info: str
     requires_python: str
+    requires: tuple[str, ...]
     tags: tuple[str, ...]
     entries: tuple[WheelEntry, ...]
     written: tuple[WrittenFile, ...]
@@ -62,7 +63,8 @@ class WheelContents:
     def from_json(cls, text: str | bytes) -> WheelContents:
         """Read what `to_json` wrote."""
         fields = json.loads(text)
-        fields["tags"] = tuple(fields["tags"])
+        for name in ("requires", "tags"):
+            fields[name] = tuple(fields[name])
         fields["entries"] = tuple(WheelEntry(*row) for row in fields["entries"])
         fields["written"] = tuple(WrittenFile(*row) for row in fields["written"])
         return cls(**fields)

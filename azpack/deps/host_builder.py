@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azpack.deps.build_hints import find_hint
+from azpack.deps.interpreters import OTHER_PYTHON, find_interpreter, undisturbed
 from azpack.errors import AzpackError, UnreachableError, WheelError
 
 if TYPE_CHECKING:
@@ -26,74 +27,18 @@ if TYPE_CHECKING:
 _EPOCH = "315532800"  # 1980-01-01, the first time that a zip can hold
 _READ_LINES = 500  # for the cause, which a compiler's or a backend's own report may bury
 _KEPT_LINES = 30
-_SHOWN_LINES = 15
+_SHOWN_LINES = 6
 _NOT_PEP_517 = "its build backend does not answer as PEP 517 asks"
-_OTHER_PYTHON = r"PYTHON(HOME|PATH|EXECUTABLE|STARTUP)\Z|VIRTUAL_ENV\Z|__PYVENV_LAUNCHER__\Z"
-_MISLEADING = re.compile(_OTHER_PYTHON)
 # Index URLs hold credentials; the repository that azpack is run from is not the one to be built.
 _WITHHELD = re.compile(
-    r"(UV|PIP|AZPACK)_|GIT_(DIR|WORK_TREE|INDEX_FILE|PREFIX|OBJECT_DIRECTORY|COMMON_DIR)\Z|"
-    + _OTHER_PYTHON
+    r"(UV|PIP|AZPACK)_|SSL_CLIENT_CERT\Z|GIT_CONFIG_PARAMETERS\Z"
+    r"|GIT_(DIR|WORK_TREE|INDEX_FILE|PREFIX|OBJECT_DIRECTORY|COMMON_DIR)\Z|" + OTHER_PYTHON
 )
-# Where version managers keep interpreters, under the home folder. Their shims are not asked: one
-# that is not set up for a version fails, and uv stops at it.
-_INSTALLED = (".pyenv/versions", ".asdf/installs/python", ".local/share/mise/installs/python")
 _UNREACHABLE = re.compile(
     r"error sending request|failed to fetch|request failed after|connection refused|dns error"
     r"|timed out|401 unauthorized|403 forbidden",
     re.IGNORECASE,
 )
-
-
-def find_interpreter(python: str, environment: Mapping[str, str]) -> Path | None:
-    """An interpreter of that version ("3.12") on this machine, or None.
-
-    This one where it fits, else what uv finds: its own, those on PATH, and of pyenv, asdf and
-    mise. Nothing is downloaded.
-    """
-    import subprocess
-    import sysconfig
-
-    if (
-        python == "{}.{}".format(*sys.version_info)
-        and sys.implementation.name == "cpython"
-        and not sysconfig.get_config_var("Py_GIL_DISABLED")
-        and sys.executable
-    ):
-        return Path(sys.executable)
-    done = subprocess.run(
-        [
-            _uv(), "python", "find", f"cpython{python}+gil",
-            "--system", "--no-project", "--no-config", "--no-python-downloads",
-        ],
-        env={**_without(_MISLEADING, environment), "PATH": _search_path(python, environment)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )  # fmt: skip
-    return Path(done.stdout.strip()) if done.returncode == 0 else None
-
-
-def _search_path(python: str, environment: Mapping[str, str]) -> str:
-    folders = [
-        folder
-        for folder in environment.get("PATH", "").split(os.pathsep)
-        if Path(folder).name != "shims"
-    ]
-    home = Path(environment.get("HOME") or Path.home())
-    roots = [home / path for path in _INSTALLED]
-    if "PYENV_ROOT" in environment:
-        roots.insert(0, Path(environment["PYENV_ROOT"]) / "versions")
-    for root in roots:
-        found = root.glob(f"{python}.*/bin")
-        folders += [str(folder) for folder in sorted(found, key=_patch_release, reverse=True)]
-    return os.pathsep.join(folders)
-
-
-def _patch_release(folder: Path) -> int:
-    digits = re.match(r"\d+\.\d+\.(\d+)", folder.parent.name)
-    return int(digits[1]) if digits else -1
 
 
 def build_on_host(
@@ -173,7 +118,7 @@ class _Build:
         self._name = name
         self._python = python
         self._interpreter = interpreter
-        self._uv_environment = _without(_MISLEADING, environment)
+        self._uv_environment = undisturbed(environment)
         self._hook_environment = _hook_environment(environment, workplace)
         self._workplace = workplace
         self._venv = workplace / "venv"
@@ -320,23 +265,20 @@ class _Build:
 
 def _hook_environment(environment: Mapping[str, str], workplace: Path) -> dict[str, str]:
     """What the build backend sees: no credentials, no other Python, and always the same."""
-    kept = _without(_WITHHELD, environment)
+    kept = {name: value for name, value in environment.items() if not _WITHHELD.match(name)}
     if not re.search(r"\s", str(workplace)):
         # Debug information holds the paths. Unlike CFLAGS, this replaces no build's own default.
         prefix_map = f"-fdebug-prefix-map={workplace}=."
         kept["CPPFLAGS"] = f"{kept.get('CPPFLAGS', '')} {prefix_map}".strip()
     return {
-        "SOURCE_DATE_EPOCH": _EPOCH,
         **kept,
+        # Not the user's: that one is for the package, and the store keeps wheels for them all.
+        "SOURCE_DATE_EPOCH": _EPOCH,
         "PYTHONHASHSEED": "0",
         "PYTHONNOUSERSITE": "1",
         # The cache may lie in a repository of the user's.
         "GIT_CEILING_DIRECTORIES": str(workplace),
     }
-
-
-def _without(pattern: re.Pattern[str], environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if not pattern.match(name)}
 
 
 def _uv() -> str:

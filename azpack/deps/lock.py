@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 Kind = Literal["wheel", "sdist", "archive", "directory", "vcs"]
 
-_NOT_ALLOWED = "the hashes that the requirements allow are of other files"
+# What nothing in a requirements file gives a meaning of its own.
+_PLAIN_PATH = re.compile(r"[\w./+!~-]+")
+NOT_ALLOWED = "the hashes that the requirements allow are of other files"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,9 +224,11 @@ def _choose(
         if not _is_allowed(package.archive.hashes, allowed):
             return LockedDistribution(
                 name=package.name, version=version, kind="archive", url="", filename=filename,
-                reason=_NOT_ALLOWED,
+                reason=NOT_ALLOWED,
             )  # fmt: skip
         best = _best_tag(filename, ranks) if filename.endswith(".whl") else None
+        if best:
+            _check_archive(package, filename)
         return LockedDistribution(
             name=package.name, version=version, kind="archive", url=url, filename=filename,
             sha256=package.archive.hashes.get("sha256", ""), size=package.archive.size,
@@ -234,6 +238,20 @@ def _choose(
             else "the wheel that its URL names does not fit the target",
         )  # fmt: skip
     return _choose_file(package, folder, ranks, allowed)
+
+
+def _check_archive(package: Package, filename: str) -> None:
+    """A wheel is what its name says; of those that an index lists `check_lock` has seen to that."""
+    from packaging.utils import parse_wheel_filename
+
+    name, version, _, _ = parse_wheel_filename(filename)
+    if name != package.name or (package.version and version != package.version):
+        what = f"{package.name} {package.version or ''}".rstrip()
+        raise ResolutionError(
+            "bad-lock",
+            f"the lock has {filename} for {what}",
+            hint="make it anew: azpack lock --upgrade",
+        )
 
 
 def _choose_file(
@@ -256,7 +274,7 @@ def _choose_file(
             name=package.name, version=version, kind="wheel", filename=filename,
             url=wheel.url or _file_url(folder, wheel.path), size=wheel.size,
             sha256=wheel.hashes.get("sha256", ""), tag=str(tag),
-            reason=f"the best tag of {others + 1} wheels" if others else "the only wheel",
+            reason=f"the best of {others + 1} wheels" if others else "the only wheel that fits",
         )  # fmt: skip
     sdist = package.sdist
     if sdist is not None and _is_allowed(sdist.hashes, allowed):
@@ -269,7 +287,7 @@ def _choose_file(
         )  # fmt: skip
     return LockedDistribution(
         name=package.name, version=version, kind="wheel", url="",
-        reason=_NOT_ALLOWED if allowed else "no wheel fits the target",
+        reason=NOT_ALLOWED if allowed else "no wheel fits the target",
     )  # fmt: skip
 
 
@@ -309,7 +327,7 @@ def _filename(url: str) -> str:
 
 
 def _file_url(folder: Path, path: str | None) -> str:
-    return (folder / str(path)).absolute().as_uri()
+    return Path(os.path.normpath((folder / str(path)).absolute())).as_uri()
 
 
 def file_path(url: str) -> Path | None:
@@ -324,6 +342,7 @@ def lock_text(lock: Lock, *, root: Path) -> str:
     """The lock as the text of a pylock.toml at `root`: one file for each distribution."""
     import tomli_w
 
+    root = root.resolve()  # as uv names what it finds there
     packages = [_package_table(entry, root) for entry in lock.distributions]
     version = str(lock.target["python"])
     tables: dict[str, Any] = {
@@ -371,29 +390,41 @@ def _package_table(entry: LockedDistribution, root: Path) -> dict[str, Any]:
 
 
 def _place(url: str, root: Path) -> dict[str, str]:
-    """Where a file is; one in the project is named from there, wherever that stands."""
+    """Where a file is; one on this machine is named from the project, as folders are."""
     path = file_path(url)
-    if path is None or not (path := Path(os.path.normpath(path))).is_relative_to(root):
-        return {"url": public(url)}
-    return {"path": path.relative_to(root).as_posix()}
+    return {"url": public(url)} if path is None else {"path": os.path.relpath(path, root)}
 
 
-def requirements_text(lock: Lock) -> str:
-    """The same pins, with hashes, in pip's format."""
+def requirements_text(lock: Lock, *, root: Path) -> str:
+    """The same pins, with hashes, in pip's format, for a pip that is run at `root`."""
+    root = root.resolve()
     lines = ["# Made by 'azpack lock': the pins of pylock.toml.", ""]
     for entry in lock.distributions:
         suffix = f"#subdirectory={entry.subdirectory}" if entry.subdirectory else ""
         if entry.kind == "directory":
-            lines.append(entry.url)
+            lines.append(_requirement(entry.name, Path(entry.url, entry.subdirectory), root, ""))
         elif entry.kind == "vcs":
             lines.append(f"{entry.name} @ git+{public(entry.url)}@{entry.commit}{suffix}")
         elif entry.kind == "archive":
-            lines.append(f"{entry.name} @ {public(entry.url)}{suffix} \\")
+            path = file_path(entry.url)
+            named = (
+                f"{entry.name} @ {public(entry.url)}{suffix}" if path is None
+                else _requirement(entry.name, path, root, suffix)
+            )  # fmt: skip
+            lines.append(f"{named} \\")
             lines.append(f"    --hash=sha256:{entry.sha256}")
         else:
             lines.append(f"{entry.name}=={entry.version} \\")
             lines.append(f"    --hash=sha256:{entry.sha256}")
     return "\n".join(lines) + "\n"
+
+
+def _requirement(name: str, path: Path, root: Path, suffix: str) -> str:
+    """A file or folder as pip's format has it: from the project, or else by its URL."""
+    relative = Path(os.path.relpath(path, root)).as_posix()
+    if suffix or not _PLAIN_PATH.fullmatch(relative):
+        return f"{name} @ {path.as_uri()}{suffix}"
+    return relative if relative.startswith("../") else f"./{relative}"
 
 
 def normalized(name: str) -> str:

@@ -7,18 +7,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, local
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from azpack.deps.distribution import CONTENTS, Distribution, Wheel
+from azpack.deps.distribution import CONTENTS, Distribution, Wheel, WheelContents
 from azpack.deps.download import Downloader
-from azpack.deps.offers import describe_offers
+from azpack.deps.lock import NOT_ALLOWED
+from azpack.deps.unusable import Unusable, explain_unusable
 from azpack.deps.uv import uv_environment
 from azpack.deps.wheel import check_wheel
-from azpack.errors import WheelError
+from azpack.errors import ResolutionError, WheelError
 from azpack.store import damaged_store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from requests import Session
 
@@ -32,12 +33,6 @@ if TYPE_CHECKING:
 _THREADS = 4
 
 
-class NoUsableWheelError(WheelError):
-    """Distributions without a wheel that fits; `published` are those with wheels that do not."""
-
-    published: tuple[tuple[str, str], ...] = ()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
     """Where wheels come from and go to, and who is told."""
@@ -48,11 +43,16 @@ class Sources:
     progress: Progress
 
 
-def obtain_wheels(lock: Lock, target: Target, sources: Sources) -> tuple[Wheel, ...]:
+def obtain_wheels(
+    lock: Lock, target: Target, sources: Sources, *, overridden: Collection[str] = ()
+) -> tuple[Wheel, ...]:
     """Bring the wheel of each locked distribution into the store, in the order of the lock.
+
+    What a folder asks for is in the lock too, but for the names whose versions are `overridden`.
 
     Raises:
         WheelError: of one or more distributions there is no usable wheel; all are named.
+        ResolutionError: a folder asks for what the lock does not have.
         UnreachableError: an index does not answer, or refuses.
     """
     wheels: dict[str, Wheel] = {}
@@ -64,7 +64,45 @@ def obtain_wheels(lock: Lock, target: Target, sources: Sources) -> tuple[Wheel, 
             missing.append(entry)
     if missing:
         wheels.update(_get_all(missing, target, sources))
+    for entry in lock.distributions:
+        if not entry.is_wheel:
+            _check_requirements(wheels[entry.name], wheels, target, overridden)
     return tuple(wheels[entry.name] for entry in lock.distributions)
+
+
+def _check_requirements(
+    wheel: Wheel, wheels: Mapping[str, Wheel], target: Target, overridden: Collection[str]
+) -> None:
+    """What was built asks for no more than is there.
+
+    A folder may have changed since it was locked, as no hash fixes it; of an sdist, uv keeps
+    what it asked for under another Python.
+    """
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
+    environment: dict[str, Any] = {**target.marker_environment(), "extra": ""}
+    for line in wheel.contents().requires:
+        try:
+            requirement = Requirement(line)
+        except InvalidRequirement:  # old distributions have such; installers pass them over
+            continue
+        if requirement.marker and not requirement.marker.evaluate(environment):
+            continue
+        name = canonicalize_name(requirement.name)
+        if name in overridden:
+            continue
+        found = wheels.get(name)
+        version = found.distribution.version if found else ""
+        if not found or not requirement.specifier.contains(version, prereleases=True):
+            has = f"has {version}" if found else "does not have it"
+            raise ResolutionError(
+                "lock-does-not-fit",
+                f"{wheel.distribution.name} asks for {requirement}, and the lock {has}",
+                hint="lock again: azpack lock; where that does not help, let uv ask it again: "
+                f"uv cache clean {wheel.distribution.name}",
+                context={"name": wheel.distribution.name, "requirement": line},
+            )
 
 
 def _get_all(
@@ -89,13 +127,16 @@ def _get_all(
             getter.stop.set()
             executor.shutdown(wait=False, cancel_futures=True)
     if problems:
-        raise _together(problems, target, sources)
+        unusable = [_unusable(entry, error, sources.indexes) for entry, error in problems]
+        raise explain_unusable(unusable, target, sources.indexes)
     return wheels
 
 
 def _find_stored(entry: LockedDistribution, target: Target, sources: Sources) -> Wheel | None:
     """The wheel of a distribution that an earlier build left in the store."""
     sha256, tag = entry.sha256, entry.tag
+    if entry.is_wheel and not tag:
+        return None
     if not entry.is_wheel:
         key = _build_key(entry, target)
         found = sources.store.find_built(key) if key else None
@@ -103,7 +144,18 @@ def _find_stored(entry: LockedDistribution, target: Target, sources: Sources) ->
             return None
         sha256, tag = found
     path = sources.store.find_wheel(sha256) if sha256 else None
-    return _as_wheel(entry, path, sha256, tag, sources) if path is not None else None
+    if path is None or not _is_named(path, entry):
+        return None
+    return _as_wheel(entry, path, sha256, tag, sources)
+
+
+def _is_named(wheel: Path, entry: LockedDistribution) -> bool:
+    """Whether a wheel is of the distribution by its name: one source may be locked as two."""
+    from packaging.utils import parse_wheel_filename
+    from packaging.version import Version
+
+    name, version, _, _ = parse_wheel_filename(wheel.name)
+    return name == entry.name and (not entry.version or version == Version(entry.version))
 
 
 def _build_key(entry: LockedDistribution, target: Target) -> str:
@@ -162,9 +214,12 @@ class _Getter:
             file, tag = self._build(entry, folder)
             sha256 = _sha256(file)
         path = self._keep(file, sha256)
+        wheel = _as_wheel(entry, path, sha256, tag, self._sources)
+        if not entry.is_wheel:
+            _check_identity(entry, wheel.contents())
         if not entry.is_wheel and (key := _build_key(entry, self._target)):
             self._sources.store.record_built(key, sha256, tag)
-        return _as_wheel(entry, path, sha256, tag, self._sources)
+        return wheel
 
     def _session(self) -> Session:
         if not hasattr(self._thread, "session"):
@@ -197,7 +252,7 @@ class _Getter:
         elif entry.kind == "vcs":
             source = folder / "checkout"
             source.mkdir()
-            check_out(entry.url, entry.commit, source, log=log)
+            check_out(entry.url, entry.commit, source, environment=environment, log=log)
         else:
             source = folder / entry.filename
             self._downloader.fetch(self._session(), entry, source)
@@ -216,6 +271,19 @@ class _Getter:
         return wheel, fitting_tag(wheel, self._target)
 
 
+def _check_identity(entry: LockedDistribution, contents: WheelContents) -> None:
+    """What was built is what was locked, as pip asks too."""
+    from packaging.version import Version
+
+    same = contents.name == entry.name
+    if not same or (entry.version and Version(contents.version) != Version(entry.version)):
+        raise WheelError(
+            "another-distribution",
+            f"its source builds {contents.name} {contents.version}",
+            hint="lock again, or leave it out: its source is not what its name says",
+        )
+
+
 def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
     with open(path, "rb", buffering=0) as file:
@@ -224,42 +292,18 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _together(
-    problems: list[tuple[LockedDistribution, WheelError]], target: Target, sources: Sources
-) -> NoUsableWheelError:
-    """One error for all distributions that can't be had, each with its reason."""
-    lines = []
-    context = []
-    published = []
-    for entry, error in sorted(problems, key=lambda problem: problem[0].name):
-        offers = ""
-        if entry.kind == "sdist" and (index := sources.indexes.index_of(entry.url)):
-            offers = describe_offers(index, entry.name, entry.version, target, sources.indexes)
-        parts = [f"{entry.name} {entry.version}".strip() + ":", error.message]
-        if offers:
-            parts.insert(1, f"{offers};")
-            published.append((entry.name, entry.version))
-        lines.append("  " + " ".join(parts).replace("\n", "\n    "))
-        context.append(
-            {
-                "name": entry.name,
-                "version": entry.version,
-                "code": error.code,
-                "reason": error.message,
-                "wheels": offers,
-                **error.context,
-            }
-        )
-    count = len(problems)
-    what = "1 distribution has" if count == 1 else f"{count} distributions have"
-    hints = dict.fromkeys(error.hint for _, error in problems if error.hint)
-    code = problems[0][1].code if count == 1 else "no-usable-wheels"
-    together = NoUsableWheelError(
-        code,
-        f"{what} no usable wheel for Python {target.python} on {target.platform}\n"
-        + "\n".join(lines),
-        hint="\n".join(hints),
-        context={"distributions": context},
+def _unusable(entry: LockedDistribution, error: WheelError, indexes: IndexSettings) -> Unusable:
+    places: tuple[str, ...] = ()
+    # Where the hashes are at fault, it does not matter what wheels there are.
+    if entry.is_from_index and error.message != NOT_ALLOWED:
+        likely = [indexes.index_of(entry.url)] if entry.url else []
+        places = tuple(dict.fromkeys(filter(None, [*likely, *indexes.places()])))
+    return Unusable(
+        name=entry.name,
+        version=entry.version,
+        code=error.code,
+        reason=error.message,
+        hint=error.hint,
+        places=places,
+        context=error.context,
     )
-    together.published = tuple(published)
-    return together

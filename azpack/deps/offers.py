@@ -2,44 +2,126 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import suppress
+from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from azpack.deps.lock import file_path
+from azpack.deps.lock import file_path, normalized
+from azpack.target.target import other_targets
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from packaging.tags import Tag
+    from packaging.version import Version
 
     from azpack.deps.index import IndexSettings
     from azpack.target.target import Target
 
 _ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
 _TIMEOUTS = (5.0, 15.0)
+_OTHER_SYSTEMS = {"Windows": "win32", "macOS": "darwin"}
 _GLIBC = re.compile(r"manylinux_(\d+)_(\d+)_x86_64")
 
 
-def describe_offers(
-    index: str, name: str, version: str, target: Target, indexes: IndexSettings
-) -> str:
-    """Say in a few words what wheels there are of a version; nothing where it can't be known."""
-    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offers:
+    """What wheels an index has of a version, and what it has that would fit.
+
+    `wheels` says the first in a few words, unless one of them fits; `marker` is that of other
+    systems, where they are for these alone. `version` is the newest one with a wheel for the
+    target, empty where there is none; `pythons` those of Azure for which this version has one,
+    where it has none for the target.
+    """
+
+    wheels: str
+    marker: str
+    version: str
+    pythons: tuple[str, ...]
+
+
+def find_offers(
+    place: str, name: str, version: str, target: Target, indexes: IndexSettings
+) -> Offers | None:
+    """Ask an index, or one of the links, what wheels it has of a distribution.
+
+    Returns:
+        None where it does not say, or lacks the version.
+    """
     from packaging.version import InvalidVersion, Version
 
+    filenames = [file for file in _filenames(place, name, indexes) if _is_named(file, name)]
+    wheels = _wheels(filenames)
     try:
-        wanted = Version(version)
+        wanted = Version(version) if version else max(wheels, default=None)
     except InvalidVersion:
-        return ""
-    tags: set[Tag] = set()
-    for filename in _filenames(index, name, indexes):
+        return None
+    if wanted is None or not any(_is_of(filename, wanted) for filename in filenames):
+        return None
+    tags = wheels.get(wanted, frozenset())
+    fitting = frozenset(target.tags())
+    versions = [known for known in wheels if wheels[known] & fitting and not known.is_prerelease]
+    return Offers(
+        wheels="" if tags & fitting else _describe(tags, target),
+        marker=_marker({_system(tag.platform) for tag in tags}),
+        version=str(max(versions, default="")),
+        pythons=() if tags & fitting else _pythons(tags, target),
+    )
+
+
+def _pythons(tags: frozenset[Tag], target: Target) -> tuple[str, ...]:
+    return tuple(other.python for other in other_targets(target) if tags & set(other.tags()))
+
+
+def _wheels(filenames: Iterable[str]) -> dict[Version, frozenset[Tag]]:
+    """The tags of all wheels, by version."""
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+    wheels: dict[Version, frozenset[Tag]] = {}
+    for filename in filenames:
         try:
-            _, found, _, file_tags = parse_wheel_filename(filename)
+            _, version, _, tags = parse_wheel_filename(filename)
         except InvalidWheelFilename:
             continue
-        if found == wanted:
-            tags |= file_tags
+        wheels[version] = wheels.get(version, frozenset()) | tags
+    return wheels
+
+
+def _is_named(filename: str, name: str) -> bool:
+    stem = filename.partition("-")[0] if filename.endswith(".whl") else filename.rpartition("-")[0]
+    return normalized(stem) == name
+
+
+def _is_of(filename: str, version: Version) -> bool:
+    """Whether a file, a wheel or an sdist, is of the version."""
+    from packaging.utils import (
+        InvalidSdistFilename,
+        InvalidWheelFilename,
+        parse_sdist_filename,
+        parse_wheel_filename,
+    )
+
+    try:
+        if filename.endswith(".whl"):
+            return parse_wheel_filename(filename)[1] == version
+        return parse_sdist_filename(filename)[1] == version
+    except (InvalidSdistFilename, InvalidWheelFilename):
+        return False
+
+
+def _marker(systems: set[str]) -> str:
+    if not systems or not systems <= _OTHER_SYSTEMS.keys():
+        return ""
+    if len(systems) > 1:
+        return "sys_platform != 'linux'"
+    return f"sys_platform == '{_OTHER_SYSTEMS[systems.pop()]}'"
+
+
+def _describe(tags: frozenset[Tag], target: Target) -> str:
     if not tags:
         return "no wheel is published"
     fitting = {(tag.interpreter, tag.abi) for tag in target.tags()}
@@ -75,17 +157,19 @@ def _natural(text: str) -> list[tuple[int, str]]:
     return [(int(part) if part.isdecimal() else -1, part) for part in parts]
 
 
-def _filenames(index: str, name: str, indexes: IndexSettings) -> list[str]:
-    """The files of a project on an index, in either form of the simple API (PEP 503, 691)."""
+def _filenames(place: str, name: str, indexes: IndexSettings) -> list[str]:
+    """The files that a place lists, an index in either form of the simple API (PEP 503, 691)."""
     import requests
 
     from azpack.deps.session import authentication, make_session, trusting_context
 
-    url = f"{index.rstrip('/')}/{name}/"
-    if folder := file_path(url):
-        page = folder / "index.html"
-        return _links(page.read_text("utf-8", "replace")) if page.is_file() else []
-    session = make_session(trusting_context(indexes.certificates))
+    url = place if place in indexes.find_links else f"{place.rstrip('/')}/{name}/"
+    if path := file_path(url):
+        page = path / "index.html" if path.is_dir() else path
+        if page.is_file():
+            return _links(page.read_text("utf-8", "replace"))
+        return os.listdir(path) if path.is_dir() else []
+    session = make_session(indexes, trusting_context(indexes))
     try:
         response = session.get(
             url,

@@ -40,7 +40,8 @@ _WITH_VALUE = {
 }  # fmt: skip
 # Of pip's options in a file these mean something to a resolver, which takes them by these names.
 _PASSED_ON = {"--no-binary", "--only-binary"}
-_WITHOUT_EFFECT = {"--prefer-binary", "--require-hashes", "--trusted-host", "--use-feature"}
+_WITHOUT_EFFECT = {"--prefer-binary", "--trusted-host", "--use-feature"}
+_PASSWORD = re.compile(r"://[^/@\s]*:(?!\$\{)[^/@\s]+@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +59,9 @@ class Requirements:
 
     `files` are what was read, relative to the project root, the first ones named; of the options
     in requirements files those for indexes may hold `${NAME}`, unexpanded. `overrides` stand in
-    the place of whatever else asks for their names. `digest` is of what the requirements say, not
-    of their comments and line ends.
+    the place of whatever else asks for their names. `require_hashes` says, as for pip, that what
+    has no hash is refused: by option, or because one line has one. `digest` is of what the
+    requirements say, not of their comments and line ends.
     """
 
     kind: Kind
@@ -73,9 +75,21 @@ class Requirements:
     no_index: bool = False
     prereleases: bool = False
     options: tuple[str, ...] = ()
+    require_hashes: bool = False
     overrides: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+
+    def lines(self) -> tuple[str, ...]:
+        """All that was read as single lines: requirements, constraints and overrides."""
+        listed = (*self.requirements, *self.constraints)
+        return (*(requirement.text for requirement in listed), *self.overrides)
+
+    @property
+    def has_password(self) -> bool:
+        """Whether a URL of an index has a password in plain, not as `${NAME}`."""
+        urls = (self.index_url or "", *self.extra_index_urls, *self.find_links)
+        return any(map(_PASSWORD.search, urls))
 
     @property
     def is_empty(self) -> bool:
@@ -235,11 +249,15 @@ def _uv_lock(root: Path, name: str, extras: Sequence[str], groups: Sequence[str]
         content = path.read_bytes()
     except FileNotFoundError:
         raise _missing(name, "") from None
-    asked = [hashlib.sha256(content).hexdigest(), list(extras), list(groups)]
+    beside = read_toml(path.with_name("pyproject.toml"))
+    uv = _table(_table(beside, "tool"), "uv")
+    listed = [beside.get("project"), beside.get("dependency-groups"), uv]
+    asked = [hashlib.sha256(content).hexdigest(), listed, list(extras), list(groups)]
     return Requirements(
         kind="uv.lock",
         files=(_relative(root, path),),
         digest=_digest(asked),
+        overrides=_texts(uv, "override-dependencies", "pyproject.toml [tool.uv]"),
         extras=tuple(extras),
         groups=tuple(groups),
     )
@@ -263,6 +281,7 @@ class _Reader:
     find_links: list[str] = field(default_factory=list)
     no_index: bool = False
     prereleases: bool = False
+    require_hashes: bool = False
     options: list[str] = field(default_factory=list)
     _reading: list[Path] = field(default_factory=list)
 
@@ -329,6 +348,8 @@ class _Reader:
             self.no_index = True
         elif option == "--pre":
             self.prereleases = True
+        elif option == "--require-hashes":
+            self.require_hashes = True
         elif option in _PASSED_ON:
             self.options += [option, value]
         elif option not in _WITHOUT_EFFECT:
@@ -343,7 +364,7 @@ class _Reader:
         asked = [
             [(entry.text, sorted(entry.hashes)) for entry in self.requirements],
             [(entry.text, sorted(entry.hashes)) for entry in self.constraints],
-            [self.prereleases, self.options],
+            [self.prereleases, self.options, *(["hashes"] if self.require_hashes else [])],
         ]
         return Requirements(
             kind="requirements",
@@ -357,6 +378,7 @@ class _Reader:
             no_index=self.no_index,
             prereleases=self.prereleases,
             options=tuple(self.options),
+            require_hashes=self.require_hashes or any(it.hashes for it in self.requirements),
         )
 
 

@@ -112,7 +112,7 @@ class _Reader:
         self.stem = self.dist_info.removesuffix(".dist-info")
 
     def contents(self) -> WheelContents:
-        requires_python = self._check_metadata()
+        requires_python, requires = self._check_metadata()
         record = self._record()
         entries: dict[str, WheelEntry] = {}
         written: dict[str, WrittenFile] = {}
@@ -141,15 +141,16 @@ class _Reader:
             version=str(self.version),
             dist_info=self.dist_info,
             requires_python=requires_python,
+            requires=requires,
             tags=tuple(sorted(map(str, self.tags))),
             entries=tuple(entry for path, entry in entries.items() if path not in written),
             written=tuple(written.values()),
         )
 
-    def _check_metadata(self) -> str:
+    def _check_metadata(self) -> tuple[str, tuple[str, ...]]:
         """The name and version inside are those of the file name, the format is one we know.
 
-        Returns Requires-Python, empty where the wheel is for any.
+        Returns Requires-Python, empty where the wheel is for any, and Requires-Dist.
         """
         from packaging.metadata import parse_email
         from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -169,9 +170,10 @@ class _Reader:
         if found is None or found[1] != "1":
             raise ArchiveError("its WHEEL file does not name a version 1.x of the format")
         try:
-            return str(SpecifierSet(metadata.get("requires_python", "")))
+            requires_python = str(SpecifierSet(metadata.get("requires_python", "")))
         except InvalidSpecifier:  # old wheels have such; installers pass it over
-            return ""
+            requires_python = ""
+        return requires_python, tuple(metadata.get("requires_dist", ()))
 
     def _record(self) -> dict[str, tuple[str, str]]:
         """RECORD's rows: for each path the hash and the size that it claims."""

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
 SITE_PACKAGES = ".python_packages/lib/site-packages/"
 
-_LAYOUT = "1"
+# Raised when the same wheels give other bytes.
+LAYOUT = "1"
 _MOST_OPEN = 100  # files; macOS lets a process have 256
 
 
@@ -90,9 +91,7 @@ def find_segment(store: Store, key: str) -> Segment | None:
 def segment_key(wheels: Iterable[Wheel], *, python: str, timestamp: int) -> str:
     """What a segment depends on: the wheels, the target's Python, and the entries' time."""
     hashes = sorted(wheel.distribution.sha256 for wheel in wheels)
-    return hashlib.sha256(
-        "\n".join([_LAYOUT, python, str(timestamp), *hashes]).encode()
-    ).hexdigest()
+    return hashlib.sha256("\n".join([LAYOUT, python, str(timestamp), *hashes]).encode()).hexdigest()
 
 
 def make_segment(

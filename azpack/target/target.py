@@ -98,12 +98,17 @@ def _platforms(glibc: str) -> list[str]:
 
 
 def find_target(
-    root: Path, *, python: str | None = None, functions: str = "4", plan: str = "flex"
+    root: Path,
+    *,
+    python: str | None = None,
+    origin: str = "asked for",
+    functions: str = "4",
+    plan: str = "flex",
 ) -> Target:
     """Decide the target of the project at `root`.
 
-    The Python version is `python` where it is given, else what `.python-version` or `runtime.txt`
-    of the project name, else this interpreter's if Azure supports it.
+    The Python version is `python` where it is given (by `origin`), else what `.python-version` or
+    `runtime.txt` of the project name, else this interpreter's if Azure supports it.
 
     Raises:
         UsageError: no such runtime, or none that azpack makes packages for.
@@ -114,7 +119,7 @@ def find_target(
     if python is None:
         python, reason = _declared_python(root) or _own_python(functions)
     else:
-        reason = "asked for"
+        reason = origin
     runtime = _find_runtime(_major_minor(python, reason), functions, reason)
     if plan == "consumption" and not runtime.consumption:
         raise UsageError(
@@ -122,8 +127,22 @@ def find_target(
             f"the Linux Consumption plan does not run Python {runtime.python} ({reason})",
             hint="choose Flex Consumption, its successor (--plan flex), or Python 3.12",
         )
+    return _make(runtime, plan=plan, reason=reason)
+
+
+def other_targets(target: Target) -> tuple[Target, ...]:
+    """The targets with other Pythons on the same runtime and plan, the oldest first."""
+    return tuple(
+        _make(row, plan=target.plan, reason="")
+        for row in load_runtimes()
+        if row.functions == target.functions and row.packaged and row.python != target.python
+        if row.consumption or target.plan != "consumption"
+    )
+
+
+def _make(runtime: Runtime, *, plan: str, reason: str) -> Target:
     return Target(
-        functions=functions,
+        functions=runtime.functions,
         python=runtime.python,
         full_version=runtime.full_version,
         glibc=runtime.glibc,

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from azpack.deps.host_builder import build_on_host, find_interpreter
+from azpack.deps.host_builder import build_on_host
+from azpack.deps.interpreters import find_interpreter
 from azpack.deps.native import fitting_tag
 from azpack.errors import FileError, UnreachableError, WheelError
 from azpack.target.target import Target, find_target

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from azpack.deps.host_builder import find_interpreter
+from azpack.deps.interpreters import find_interpreter
 from azpack.deps.uv import find_uv
 from tests.commands import Azpack, make_app
 
@@ -235,7 +235,7 @@ def test_a_line_that_nobody_understands(azpack: Azpack, tmp_path: Path) -> None:
 
 
 def test_a_distribution_for_windows_alone(azpack: Azpack, tmp_path: Path) -> None:
-    error = refused(azpack, make_app(tmp_path / "app", "pywin32==306\n"), 3, "no-solution")
+    error = refused(azpack, make_app(tmp_path / "app", "pywin32==306\n"), 4, "no-usable-wheel")
     assert "sys_platform == 'win32'" in error["hint"]
 
 

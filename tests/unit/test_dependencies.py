@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from azpack import dependencies as module
+from azpack import resolving
 from azpack.dependencies import (
     LockRecord,
     Request,
@@ -15,7 +16,7 @@ from azpack.dependencies import (
     locate_distributions,
     renew_lock,
 )
-from azpack.deps import uv
+from azpack.deps import pip_tools, uv
 from azpack.deps.lock import Lock, LockedDistribution, lock_text
 from azpack.deps.requirements import find_requirements
 from azpack.errors import AzpackError, ResolutionError, UsageError
@@ -27,13 +28,13 @@ from azpack.target.target import find_target
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from azpack.deps.uv import Freedom
+    from azpack.deps.resolver import Freedom
 
 SHA = "ab" * 32
 URL = "https://files.pythonhosted.org/a-1.0-py3-none-any.whl"
 ENTRY = LockedDistribution(
     name="a", version="1.0", kind="wheel", url=URL, filename="a-1.0-py3-none-any.whl", sha256=SHA,
-    tag="py3-none-any", reason="the only wheel",
+    tag="py3-none-any", reason="the only wheel that fits",
 )  # fmt: skip
 
 
@@ -49,7 +50,7 @@ class Warnings(Progress):
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project, which is not the working folder."""
     # In a thread of its own, which pytest would take for one that a test left behind.
-    monkeypatch.setattr(module, "_import_what_follows", lambda: None)
+    monkeypatch.setattr(resolving, "_import_what_follows", lambda: None)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     root = tmp_path / "app"
@@ -114,6 +115,27 @@ def code_of(asked: Request) -> str:
     with pytest.raises(AzpackError) as caught:
         list(locate_distributions(asked))
     return caught.value.code
+
+
+def test_the_resolver_that_is_chosen(
+    root: Path, resolved: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "requirements.txt").write_text("a\n")
+    stores = []
+
+    def resolve(*arguments: Any, store: Any, **more: Any) -> Lock:
+        stores.append(store.folder)
+        return uv.resolve(*arguments, **more)
+
+    monkeypatch.setattr(pip_tools, "resolve", resolve)
+    assert located(request(root, resolver="pip-tools")) == ["a 1.0"]
+    assert stores == [root.parent / "cache"]
+    assert located(request(root)) == ["a 1.0"]
+    assert (len(stores), len(resolved)) == (1, 2)
+    # With a lock that fits there is nothing to choose.
+    write_lock(root)
+    assert located(request(root, resolver="pip-tools")) == ["a 1.0"]
+    assert (len(stores), len(resolved)) == (1, 2)
 
 
 def test_a_lock_that_fits_is_not_resolved_again(root: Path, resolved: list[Any]) -> None:

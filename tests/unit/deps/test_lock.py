@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -143,7 +144,7 @@ def test_the_sdist_where_no_wheel_fits() -> None:
     (entry,) = read(package(sdist=True))
     assert (entry.is_wheel, entry.reason) == (False, "there is no wheel")
     (entry,) = read(package("py3-none-any", sdist=True))
-    assert (entry.kind, entry.reason) == ("wheel", "the only wheel")
+    assert (entry.kind, entry.reason) == ("wheel", "the only wheel that fits")
 
 
 @pytest.mark.parametrize(
@@ -363,7 +364,8 @@ def distributions(draw: st.DrawFn, name: str) -> LockedDistribution:
         filename = f"{stem}-{tag}.whl"
         return LockedDistribution(
             name=name, version=version, kind="wheel", url=f"{place}/{filename}".replace("!", "%21"),
-            filename=filename, sha256=draw(HASHES), size=size, tag=tag, reason="the only wheel",
+            filename=filename, sha256=draw(HASHES), size=size, tag=tag,
+            reason="the only wheel that fits",
         )  # fmt: skip
     return LockedDistribution(
         name=name, version=version, kind="archive", url=f"{place}/{name}.tar.gz",
@@ -403,14 +405,20 @@ def test_what_is_written_is_what_is_read(lock: Lock) -> None:
 
 @given(lock=locks())
 def test_pips_format(lock: Lock) -> None:
-    lines = requirements_text(lock).replace("\\\n", "").splitlines()
+    lines = requirements_text(lock, root=FOLDER).replace("\\\n", "").splitlines()
     entries = [line for line in lines if line and not line.startswith("#")]
     assert len(entries) == len(lock.distributions)
     for line, entry in zip(entries, lock.distributions, strict=True):
-        if entry.kind == "directory":
-            assert line == entry.url
-            continue
         text, *hashes = line.split("    --hash=")
+        if entry.kind == "directory":
+            folder = os.path.relpath(os.path.join(entry.url, entry.subdirectory), FOLDER)
+            assert line == (folder if folder.startswith("../") else f"./{folder}")
+            continue
+        if entry.kind == "archive" and entry.url.startswith("file:") and not entry.subdirectory:
+            start = "./wheels/" if entry.url.startswith("file:///project/") else "../srv/"
+            assert text.strip() == f"{start}{entry.filename}"
+            assert hashes == [f"sha256:{entry.sha256}"]
+            continue
         parsed = Requirement(text.strip())
         assert parsed.name == entry.name
         if entry.kind == "vcs":
@@ -433,6 +441,34 @@ def test_a_lock_that_is_a_reader_sees_in_a_diff() -> None:
     assert 'requires-python = "==3.12.*"' in text
 
 
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("/project/v/a-1.0+l.tar.gz", "./v/a-1.0+l.tar.gz"),
+        ("/project/été/a.tar.gz", "./été/a.tar.gz"),
+        ("/elsewhere/a.tar.gz", "../elsewhere/a.tar.gz"),
+        # In these pip's reader sees extras, variables, comments, options or markers.
+        ("/project/my wheels/a.tar.gz", "a @ file:///project/my%20wheels/a.tar.gz"),
+        ("/project/v[x]/a.tar.gz", "a @ file:///project/v%5Bx%5D/a.tar.gz"),
+        ("/project/v;x/a.tar.gz", "a @ file:///project/v%3Bx/a.tar.gz"),
+    ],
+)
+def test_paths_in_pips_format(path: str, line: str) -> None:
+    entry = LockedDistribution(
+        name="a", version="1", kind="archive", url=Path(path).as_uri(), sha256=SHA
+    )
+    text = requirements_text(Lock(distributions=(entry,), target={}), root=FOLDER)
+    assert text.splitlines()[2:] == [f"{line} \\", f"    --hash=sha256:{SHA}"]
+
+
+@pytest.mark.parametrize("name", ["b-1.0-py3-none-any.whl", "a-2.0-py3-none-any.whl"])
+def test_an_archive_of_something_else(name: str) -> None:
+    archived = {"archive": {"path": name, "hashes": {"sha256": SHA}}}
+    error = fails({"name": "a", "version": "1.0", **archived}, code="bad-lock")
+    assert f"{name} for a 1.0" in error.message
+    assert [entry.name for entry in read({"name": name[0], **archived})] == [name[0]]
+
+
 @pytest.mark.parametrize("kind", ["wheel", "sdist", "archive", "vcs"])
 def test_no_credentials_get_into_a_lock(kind: Any) -> None:
     entry = LockedDistribution(
@@ -441,7 +477,7 @@ def test_no_credentials_get_into_a_lock(kind: Any) -> None:
         commit=COMMIT,
     )  # fmt: skip
     lock = Lock(distributions=(entry,), target=TARGETS["3.11"].record())
-    for text in (lock_text(lock, root=FOLDER), requirements_text(lock)):
+    for text in (lock_text(lock, root=FOLDER), requirements_text(lock, root=FOLDER)):
         assert "s3cret" not in text
         assert "me:" not in text
     assert "https://x.example/a-1.tar.gz" in lock_text(lock, root=FOLDER)
@@ -462,7 +498,7 @@ def test_names_that_are_equal(name: str) -> None:
     [
         ("file:///project/my%20wheels/a-1.0.tar.gz", {"path": "my wheels/a-1.0.tar.gz"}),
         ("file:///project/sub/../a-1.0.tar.gz", {"path": "a-1.0.tar.gz"}),
-        ("file:///project-2/a-1.0.tar.gz", {"url": "file:///project-2/a-1.0.tar.gz"}),
+        ("file:///project-2/a-1.0.tar.gz", {"path": "../project-2/a-1.0.tar.gz"}),
         ("https://me@x.example/a-1.0.tar.gz", {"url": "https://x.example/a-1.0.tar.gz"}),
     ],
 )  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from azpack.deps.index import IndexSettings
-from azpack.deps.offers import describe_offers
+from azpack.deps.offers import Offers, find_offers
 from azpack.target.target import find_target
 
 if TYPE_CHECKING:
@@ -24,9 +24,13 @@ def page(folder: Path, links: str) -> str:
     return (folder / "simple").as_uri()
 
 
-def offers(folder: Path, *filenames: str, version: str = "1.0") -> str:
+def offers(folder: Path, *filenames: str, version: str = "1.0") -> Offers | None:
     links = "".join(f'<a href="../../files/{name}#sha256=x">{name}</a>' for name in filenames)
-    return describe_offers(page(folder, links), "a", version, TARGET, IndexSettings())
+    return find_offers(page(folder, links), "a", version, TARGET, IndexSettings())
+
+
+def wheels_of(found: Offers | None) -> str | None:
+    return found.wheels if found else None
 
 
 @pytest.mark.parametrize(
@@ -63,14 +67,72 @@ def offers(folder: Path, *filenames: str, version: str = "1.0") -> str:
 def test_what_is_offered(tmp_path: Path, tags: Sequence[str], expected: str) -> None:
     names = [f"a-1.0-{tag}.whl" for tag in tags]
     others = ["a-1.0.tar.gz", "a-2.0-cp311-cp311-manylinux_2_17_x86_64.whl", "nonsense.whl", ""]
-    assert offers(tmp_path, *names, *others) == expected
+    found = offers(tmp_path, *names, *others)
+    assert wheels_of(found) == expected
+    assert found is not None
+    assert found.version == "2.0"
+
+
+def test_the_ways_out(tmp_path: Path) -> None:
+    found = offers(
+        tmp_path,
+        "a-1.0-cp312-cp312-manylinux_2_36_x86_64.whl",
+        "a-1.0-cp313-cp313-manylinux_2_39_x86_64.whl",
+        "a-0.8-cp311-cp311-manylinux_2_17_x86_64.whl",
+        "a-0.9-cp311-cp311-manylinux_2_17_x86_64.whl",
+        "a-0.10rc1-cp311-cp311-manylinux_2_17_x86_64.whl",
+        "a-0.11-cp311-cp311-win_amd64.whl",
+    )
+    assert found is not None
+    # 3.13 has glibc 2.36 on Azure; a pre-release is nobody's advice.
+    assert (found.version, found.pythons, found.marker) == ("0.9", ("3.12",), "")
+
+
+@pytest.mark.parametrize(
+    ("platforms", "marker"),
+    [
+        (["win_amd64", "win32"], "sys_platform == 'win32'"),
+        (["macosx_11_0_arm64"], "sys_platform == 'darwin'"),
+        (["win_amd64", "macosx_11_0_arm64"], "sys_platform != 'linux'"),
+        (["win_amd64", "musllinux_1_2_x86_64"], ""),
+        (["manylinux_2_17_aarch64"], ""),
+        (["any"], ""),
+    ],
+)
+def test_wheels_for_other_systems_alone(
+    tmp_path: Path, platforms: Sequence[str], marker: str
+) -> None:
+    found = offers(tmp_path, *(f"a-1.0-cp310-cp310-{platform}.whl" for platform in platforms))
+    assert found is not None
+    assert (found.version, found.marker) == ("", marker)
+
+
+def test_what_a_folder_of_links_has(tmp_path: Path) -> None:
+    for name in ("A-1.0-py2-none-any.whl", "b-1.0-py3-none-any.whl", "a_b-1.0-py3-none-any.whl"):
+        (tmp_path / name).touch()
+    links = tmp_path.as_uri()
+    settings = IndexSettings(no_index=True, find_links=(links,))
+    assert settings.places() == (links,)
+    found = find_offers(links, "a", "1.0", TARGET, settings)
+    assert wheels_of(found) == "its wheels are for py2 on any"
+    assert find_offers(links, "c", "", TARGET, settings) is None
+    (tmp_path / "index.html").write_text('<a href="a-1.0-py3-none-any.whl">')
+    page = (tmp_path / "index.html").as_uri()
+    found = find_offers(page, "a", "1.0", TARGET, IndexSettings(find_links=(page,)))
+    assert wheels_of(found) == ""  # since it fits
+
+
+def test_the_newest_version_where_none_is_asked_for(tmp_path: Path) -> None:
+    found = offers(tmp_path, "a-1.0-py3-none-any.whl", "a-2.0-py2-none-any.whl", version="")
+    assert wheels_of(found) == "its wheels are for py2 on any"
+    assert offers(tmp_path, version="") is None
 
 
 def test_versions_are_compared_as_such(tmp_path: Path) -> None:
-    assert (
-        offers(tmp_path, "a-1.0.0-py2-none-any.whl", version="1") == "its wheels are for py2 on any"
-    )
-    assert offers(tmp_path, "a-1.0-py2-none-any.whl", version="not-a-version") == ""
+    found = offers(tmp_path, "a-1.0.0-py2-none-any.whl", version="1")
+    assert wheels_of(found) == "its wheels are for py2 on any"
+    assert offers(tmp_path, "a-1.0-py2-none-any.whl", version="not-a-version") is None
+    assert offers(tmp_path, "a-1.0-py2-none-any.whl", version="3") is None
 
 
 def test_pages_that_are_strange(tmp_path: Path) -> None:
@@ -80,9 +142,9 @@ def test_pages_that_are_strange(tmp_path: Path) -> None:
     )
     index = page(tmp_path, links)
     (tmp_path / "simple/a/index.html").write_bytes(b"\xff" + links.encode())
-    found = describe_offers(index, "a", "1.0", TARGET, IndexSettings())
-    assert found == "its wheels are for py2 on any"
-    assert describe_offers(index, "b", "1.0", TARGET, IndexSettings()) == "no wheel is published"
+    found = find_offers(index, "a", "1.0", TARGET, IndexSettings())
+    assert wheels_of(found) == "its wheels are for py2 on any"
+    assert find_offers(index, "b", "1.0", TARGET, IndexSettings()) is None
 
 
 def answer(content: bytes, kind: str, status: int = 200) -> requests.Response:
@@ -100,13 +162,13 @@ def answer(content: bytes, kind: str, status: int = 200) -> requests.Response:
          "application/vnd.pypi.simple.v1+json", "its wheels are for py2 on any"),
         (b'<a href="https://x.example/a-1.0-py2-none-any.whl">',
          "text/html", "its wheels are for py2 on any"),
-        (b"not json", "application/json", "no wheel is published"),
-        (b"{}", "application/json", "no wheel is published"),
-        (b"[]", "application/json", "no wheel is published"),
+        (b"not json", "application/json", None),
+        (b"{}", "application/json", None),
+        (b"[]", "application/json", None),
     ],
 )  # fmt: skip
 def test_answers_of_an_index(
-    monkeypatch: pytest.MonkeyPatch, content: bytes, kind: str, expected: str
+    monkeypatch: pytest.MonkeyPatch, content: bytes, kind: str, expected: str | None
 ) -> None:
     asked = []
 
@@ -116,8 +178,8 @@ def test_answers_of_an_index(
 
     monkeypatch.setattr(requests.Session, "get", get)
     indexes = IndexSettings(index_url="https://me:pass@x.example/simple")
-    found = describe_offers("https://x.example/simple/", "a", "1.0", TARGET, indexes)
-    assert found == expected
+    found = find_offers("https://x.example/simple/", "a", "1.0", TARGET, indexes)
+    assert wheels_of(found) == expected
     assert asked == [("https://x.example/simple/a/", True)]
 
 
@@ -127,10 +189,6 @@ def test_an_index_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(requests.Session, "get", fail)
     indexes = IndexSettings()
-    assert (
-        describe_offers("https://x.example", "a", "1.0", TARGET, indexes) == "no wheel is published"
-    )
+    assert find_offers("https://x.example", "a", "1.0", TARGET, indexes) is None
     monkeypatch.setattr(requests.Session, "get", lambda *_, **__: answer(b"", "text/html", 404))
-    assert (
-        describe_offers("https://x.example", "a", "1.0", TARGET, indexes) == "no wheel is published"
-    )
+    assert find_offers("https://x.example", "a", "1.0", TARGET, indexes) is None

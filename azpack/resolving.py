@@ -1,0 +1,160 @@
+"""Asking a resolver, and what to make of its answer."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from importlib import import_module
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from azpack.app.config import read_toml
+from azpack.deps.resolver import NoFittingWheelError, allowed_hashes
+from azpack.errors import AzpackError, ResolutionError, UnreachableError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from azpack.dependencies import Request
+    from azpack.deps.lock import Lock
+    from azpack.deps.requirements import Requirements
+    from azpack.deps.resolver import Freedom, Resolver
+    from azpack.target.target import Target
+
+
+def resolve_requirements(request: Request, requirements: Requirements, freedom: Freedom) -> Lock:
+    """Ask the chosen resolver for exact distributions.
+
+    Raises:
+        WheelError: distributions have no wheel that fits, and no sdist; all are named.
+        ResolutionError: there is no answer for another reason, or a hash is missing.
+        UnreachableError: an index does not answer, or refuses.
+    """
+    Thread(target=_import_what_follows, daemon=True).start()
+    try:
+        lock = _ask(request, requirements, freedom)
+    except NoFittingWheelError as error:
+        raise _all_unfitting(request, requirements, freedom, error) from None
+    if requirements.require_hashes:
+        _check_hashes(requirements, lock)
+    return lock
+
+
+def check_python(root: Path, target: Target) -> None:
+    """Refuse a target that the project's own pyproject.toml is not for (requires-python).
+
+    Raises:
+        UsageError: it says another Python, or what is no version specifier.
+    """
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    project = read_toml(root / "pyproject.toml").get("project")
+    asked = project.get("requires-python") if isinstance(project, dict) else None
+    if not isinstance(asked, str):
+        return
+    try:
+        fits = SpecifierSet(asked).contains(target.full_version)
+    except InvalidSpecifier:
+        raise UsageError(
+            "bad-requires-python", f"pyproject.toml: requires-python is {asked!r}",
+            hint="write it as >=3.11",
+        ) from None  # fmt: skip
+    if not fits:
+        raise UsageError(
+            "python-contradiction",
+            f"pyproject.toml is for Python {asked}, the target is {target.full_version} "
+            f"({target.reason})",
+            hint="choose another Python with --python or .python-version, or change "
+            "requires-python",
+        )
+
+
+def _resolver(request: Request) -> Resolver:
+    if request.options.resolver == "pip-tools":
+        from functools import partial
+
+        from azpack.deps import pip_tools
+
+        return partial(pip_tools.resolve, store=request.store)
+    from azpack.deps import uv
+
+    return uv.resolve
+
+
+def _check_hashes(requirements: Requirements, lock: Lock) -> None:
+    """As for pip, a file that has a hash for one distribution must have one for all."""
+    allowed = allowed_hashes(requirements)
+    missing = [entry.name for entry in lock.distributions if entry.name not in allowed]
+    if missing:
+        raise ResolutionError(
+            "hash-missing",
+            f"{', '.join(requirements.files)} asks for hashes, and has none for "
+            f"{', '.join(missing)}",
+            hint="pin all with hashes ('azpack lock --requirements-txt FILE' does), or take them "
+            "out and lock",
+            context={"missing": missing},
+        )
+
+
+def _ask(request: Request, requirements: Requirements, freedom: Freedom) -> Lock:
+    indexes = request.indexes(requirements)
+    try:
+        return _resolver(request)(
+            requirements,
+            request.target,
+            indexes,
+            freedom,
+            root=request.root,
+            environ=request.environ,
+            progress=request.progress,
+        )
+    except UnreachableError:
+        from azpack.deps.session import trusting_context
+
+        trusting_context(indexes)  # says so where a file of certificates is the reason
+        raise
+
+
+def _all_unfitting(
+    request: Request, requirements: Requirements, freedom: Freedom, error: NoFittingWheelError
+) -> AzpackError:
+    """One error for all distributions without a wheel that fits; a resolver stops at the first.
+
+    Where more is wrong than that, it is what the resolver said.
+    """
+    from azpack.deps.unusable import Unusable, explain_unusable
+
+    found = dict(error.names)
+    while True:
+        try:
+            _ask(request, requirements, replace(freedom, excluded=tuple(found)))
+        except NoFittingWheelError as more:
+            if found.keys() >= dict(more.names).keys():
+                return error
+            found = dict(more.names) | found
+        except AzpackError:
+            return error
+        else:
+            break
+    indexes = request.indexes(requirements)
+    unusable = [
+        Unusable(
+            name=name,
+            version=version,
+            code="no-usable-wheel",
+            reason="there is no sdist to build it from",
+            places=indexes.places(),
+        )
+        for name, version in found.items()
+    ]
+    return explain_unusable(unusable, request.target, indexes)
+
+
+def _import_what_follows() -> None:
+    """Import what reading the answer and getting wheels take, while the resolver runs.
+
+    These imports take as long as resolving a small set; an error in them is for who needs them.
+    """
+    with suppress(ImportError):
+        for name in ("packaging.pylock", "requests", "azpack.deps.obtain"):
+            import_module(name)
