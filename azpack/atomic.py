@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, option: str = "--output") -> Iterator[BinaryIO]:
     """Open a new file that takes the place of `path` when the block ends without an error.
+
+    `option` is what names another place, for the hint; empty where nothing does.
 
     Until then `path` is as it was. Where the system has files without a name (Linux), not even a
     killed process leaves anything behind; elsewhere a hidden file beside `path`.
@@ -34,7 +36,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         raise FileError(
             "not-writable",
             f"{path} can't be written: {error.strerror}",
-            hint="write somewhere else with --output",
+            hint=f"write somewhere else with {option}" if option else "mend its permissions",
         ) from error
     try:
         with open(fd, "w+b", buffering=1 << 20) as file:
@@ -57,7 +59,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             raise FileError(
                 "disk-full",
                 f"{path} can't be written: {error.strerror}",
-                hint="make room there, or write somewhere else with --output",
+                hint=f"make room there, or write somewhere else with {option}"
+                if option
+                else "make room there",
             ) from error
         raise
 

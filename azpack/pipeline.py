@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azpack import __version__
 from azpack.app.collect import collect_files
-from azpack.atomic import leftovers, replacing
+from azpack.atomic import replacing
 from azpack.dependencies import (
     LOCK_NAME,
     Request,
@@ -20,6 +18,7 @@ from azpack.dependencies import (
 )
 from azpack.errors import UsageError
 from azpack.findings import Finding
+from azpack.outputs import find_output, written_paths
 from azpack.package.assemble import assemble, zip_timestamp
 from azpack.package.manifest import companions_of, make_manifest, write_companions
 from azpack.stopwatch import Stopwatch
@@ -28,6 +27,7 @@ from azpack.target.target import find_target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from azpack.app.collect import FileSet
     from azpack.app.project import Project
@@ -46,7 +46,8 @@ _WARNED_BEFORE_END = 183 * 24 * 3600.0
 class Result:
     """What `build` made: the package, how, from what, and what it found on the way.
 
-    `timings` are seconds by stage; `manifest` is None where no companions were written.
+    `timings` are seconds by stage; `manifest` is None where no companions were written; `source`
+    is the file that the dependencies were taken from, empty where there is none.
     """
 
     package: Package
@@ -58,7 +59,8 @@ class Result:
     files: FileSet
     findings: tuple[Finding, ...]
     timings: Mapping[str, float]
-    publish: str
+    settings: Mapping[str, str]
+    source: str
 
 
 def build(
@@ -81,12 +83,14 @@ def build(
     with clock.stage("collect"):
         target = _target(project, options)
         files = _files(project, options, output=output, mode=mode)
+        _check_files(files, mode, progress)
     segment = None
     distributions: tuple[Distribution, ...] = ()
+    source = ""
     if mode != "none":
         request = _request(project, options, target, environ, progress, clock)
         if (found := find_dependencies(request, timestamp=timestamp)) is not None:
-            distributions, segment = found.distributions, found.segment
+            distributions, segment, source = found.distributions, found.segment, found.source
     with clock.stage("assemble"):
         package = assemble(
             project.root,
@@ -120,7 +124,8 @@ def build(
         files=files,
         findings=(*support_findings(target), *map(_collision_finding, collisions)),
         timings=clock.timings,
-        publish=publishing.command,
+        settings=publishing.settings,
+        source=source,
     )
 
 
@@ -134,6 +139,7 @@ class Plan:
     target: Target
     files: FileSet
     distributions: tuple[tuple[LockedDistribution, str | None], ...]
+    findings: tuple[Finding, ...]
 
 
 def plan(
@@ -143,6 +149,8 @@ def plan(
     mode, mode_reason = choose_mode(options.mode)
     output = find_output(project, options)
     target = _target(project, options)
+    files = _files(project, options, output=output, mode=mode)
+    _check_files(files, mode, progress)
     distributions: tuple[tuple[LockedDistribution, str | None], ...] = ()
     if mode != "none":
         request = _request(project, options, target, environ, progress, Stopwatch())
@@ -152,8 +160,9 @@ def plan(
         mode=mode,
         mode_reason=mode_reason,
         target=target,
-        files=_files(project, options, output=output, mode=mode),
+        files=files,
         distributions=distributions,
+        findings=support_findings(target),
     )
 
 
@@ -196,11 +205,12 @@ def lock(
         texts = {}
     if requirements_txt is not None:
         _refuse_own_source(requirements_txt, project.root, found)
-        texts[requirements_txt.absolute()] = requirements_text(found)
+        texts[requirements_txt.absolute()] = requirements_text(found, root=project.root)
     written = False
     for path, text in texts.items():
         if not path.is_file() or path.read_bytes() != text.encode():
-            with replacing(path) as file:
+            option = "" if path.name == LOCK_NAME else "--requirements-txt"
+            with replacing(path, option=option) as file:
                 file.write(text.encode())
             written = True
     paths = tuple(texts) or (project.root / LOCK_NAME,)
@@ -218,40 +228,11 @@ def _refuse_own_source(path: Path, root: Path, found: Lock) -> None:
             )
 
 
-def default_output(project: Project) -> Path:
-    """Where the zip goes when nobody says."""
-    return project.root / "dist" / f"{project.name}.zip"
-
-
-def find_output(project: Project, options: Options) -> Path:
-    """Where the zip goes, as an absolute path; to the default one where that is no file.
-
-    Raises:
-        UsageError: there is a folder of that name.
-    """
-    output = options.output
-    if output is None or output == Path("-"):
-        output = default_output(project)
-    output = Path(os.path.abspath(output))
-    if output.is_dir():
-        raise UsageError(
-            "output-is-a-folder",
-            f"{output} is a folder",
-            hint=f"name the zip: --output {output / project.name}.zip",
-        )
-    if output.exists() and not output.is_file():
-        raise UsageError(
-            "output-not-a-file",
-            f"{output} is not a regular file",
-            hint="write to standard output with --output - and redirect that",
-        )
-    return output
-
-
 def _target(project: Project, options: Options) -> Target:
     return find_target(
         project.root,
         python=options.python,
+        origin=options.python_origin,
         functions=options.functions_version,
         plan=options.plan,
     )
@@ -266,13 +247,16 @@ def _files(project: Project, options: Options, *, output: Path, mode: str) -> Fi
     )
 
 
-def written_paths(project: Project, output: Path) -> tuple[Path, ...]:
-    """All that builds write: this output and the default one, and what killed builds left there."""
-    paths: list[Path] = []
-    for package in dict.fromkeys((output, default_output(project))):
-        beside = companions_of(package)
-        paths += (package, beside.manifest, beside.settings, beside.checksum)
-    return (*paths, *(left for path in paths for left in leftovers(path)))
+def _check_files(files: FileSet, mode: str, progress: Progress) -> None:
+    """Refuse, or doubt, what can't run whatever is in the files."""
+    if "host.json" not in files.included:
+        raise UsageError(
+            "no-host-json",
+            ".funcignore leaves out host.json, without which Azure finds no function",
+            hint="'azpack files --ignored --explain' names the rule",
+        )
+    if mode == "none" and not any(path.startswith(".python_packages/") for path in files.included):
+        progress.warn("there is no .python_packages: the package will have no dependencies")
 
 
 def _request(

@@ -38,6 +38,15 @@ def companions_of(output: Path) -> Companions:
     )
 
 
+def is_manifest(path: Path) -> bool:
+    """Whether a file is a manifest that azpack wrote: it says so in its first lines."""
+    try:
+        with open(path, "rb") as file:
+            return b'"created_by": "azpack ' in file.read(200)
+    except OSError:
+        return False
+
+
 def target_table(target: Target) -> dict[str, str]:
     """The target as the JSON of the contract has it."""
     return {

@@ -12,7 +12,8 @@ from azpack.app.project import Project
 from azpack.deps.lock import Lock
 from azpack.errors import FileError, UsageError
 from azpack.options import Options
-from azpack.pipeline import build, choose_mode, find_output, lock, plan, support_findings
+from azpack.outputs import find_output
+from azpack.pipeline import build, choose_mode, lock, plan, support_findings
 from azpack.progress import Progress
 from azpack.target.target import find_target
 
