@@ -44,7 +44,7 @@ class Done:
         assert (envelope["status"], envelope["exit_code"]) == ("error", exit_code)
         (error,) = envelope["errors"]
         assert error["code"] == code, error
-        assert self.stderr.count("error: ") == 1
+        assert sum(line.startswith("error: ") for line in self.stderr.splitlines()) == 1
         assert ("Traceback" in self.stderr) is traced
         return error
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from azpack.deps.host_builder import find_interpreter
+from azpack.deps.interpreters import find_interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,24 +11,25 @@ from typing import TYPE_CHECKING, Any
 from azpack.app.project import find_project
 from azpack.cli.console import Outcome, counted, format_size
 from azpack.errors import UsageError
-from azpack.options import Options
-from azpack.package.manifest import target_table
-from azpack.pipeline import build, find_output
+from azpack.outputs import find_output
+from azpack.package.manifest import companions_of, target_table
+from azpack.pipeline import build
+from azpack.target.plans import find_publishing
 
 if TYPE_CHECKING:
     from azpack.app.project import Project
     from azpack.cli.main import Invocation
+    from azpack.options import Options
     from azpack.pipeline import Result
 
 _STANDARD_OUTPUT = Path("-")
+_FOLDED_WIDTH = 76
 
 
 def run(invocation: Invocation) -> Outcome | None:
     """Build, or with `--dry-run` say what would be built."""
     project = find_project(invocation.project)
-    settings = invocation.settings(project.root)
-    refuse_unbuilt(settings)
-    options = Options.from_settings(settings)
+    options = invocation.options(project.root)
     if invocation.arguments.dry_run:
         from azpack.cli.dry_run import show_plan
 
@@ -41,14 +42,6 @@ def run(invocation: Invocation) -> Outcome | None:
     )
     lines = [str(result.package.path)] if invocation.console.quiet else _lines(result, invocation)
     return Outcome(data=_data(result), lines=lines, findings=result.findings)
-
-
-def refuse_unbuilt(settings: dict[str, Any]) -> None:
-    """Say so where a choice of the contract is not there yet."""
-    if settings.get("resolver", "uv") != "uv":
-        raise UsageError(
-            "not-there-yet", "the resolver pip-tools is not there yet", hint="use uv, the default"
-        )
 
 
 def _to_standard_output(
@@ -109,7 +102,8 @@ def _lines(result: Result, invocation: Invocation) -> list[str]:
     head = invocation.console.paint("built", "green", sys.stdout)
     contents = [counted(len(package.files), "file")]
     if result.mode == "local":
-        contents.append(counted(len(result.distributions), "distribution"))
+        listed = f" of {result.source}" if result.source else ""
+        contents.append(counted(len(result.distributions), "distribution") + listed)
     packed = f"{format_size(package.size)}, {format_size(package.uncompressed_size)} unpacked"
     lines = [
         f"{head} {shown_path(package.path)} in {seconds:.2f} s",
@@ -125,10 +119,22 @@ def _lines(result: Result, invocation: Invocation) -> list[str]:
         lines.append(f"  sha256    {package.sha256}")
     if result.manifest is not None:
         lines.append(f"  manifest  {shown_path(result.manifest)}")
-    first, *rest = result.publish.split(" --")
-    lines.append(f"  publish   {first}" + (" \\" if rest else ""))
-    if rest:
-        lines.append("              " + " ".join(f"--{option}" for option in rest))
+    if result.settings and result.manifest is not None:
+        lines.append(f"  settings  {shown_path(companions_of(package.path).settings)}")
+    publishing = find_publishing(target.plan, package=shown_path(package.path))
+    command, *options = publishing.command.split(" --")
+    lines.append(f"  publish   {command} \\")
+    return [*lines, *_folded([f"--{option}" for option in options])]
+
+
+def _folded(options: list[str]) -> list[str]:
+    """A command's options on as few lines as they take at 80 columns, joined by backslashes."""
+    lines = [""]
+    for option in options:
+        if lines[-1] and len(lines[-1]) + len(option) > _FOLDED_WIDTH:
+            lines[-1] += " \\"
+            lines.append("")
+        lines[-1] += f" {option}" if lines[-1] else f"              {option}"
     return lines
 
 

@@ -66,7 +66,7 @@ class Console:
             self._envelope(command, "ok", 0, redacted(data), [])
         else:
             text = "".join(f"{line}\n" for line in outcome.lines)
-            write_text(sys.stdout, redact(text))
+            write_text(sys.stdout, redacted(text))
 
     def fail(self, command: str, error: AzpackError) -> None:
         """Write an error: the cause and the place, then what to do now."""

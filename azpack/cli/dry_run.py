@@ -32,7 +32,8 @@ def show_plan(project: Project, options: Options, console: Console) -> Outcome:
     ]
     lines = [
         f"would build {planned.output}",
-        f"  mode      {planned.mode}: {planned.mode_reason}",
+        f"  mode      {planned.mode}",
+        f"            {planned.mode_reason}",
         (
             f"  target    Functions {target.functions}, Python {target.python} "
             f"({target.reason}), glibc {target.glibc}"
@@ -43,10 +44,10 @@ def show_plan(project: Project, options: Options, console: Console) -> Outcome:
         ),
     ]
     for row in rows:
-        lines.append(f"  {row['name']} {row['version']}".rstrip())
-        lines.append(f"    {row['filename']}")
         origin = f" from {row['index']}" if row["index"] else ""
+        lines.append(f"  {row['name']} {row['version']}".rstrip())
         lines.append(f"    {row['kind']}{origin}: {row['reason']}")
+        lines.append(f"    {row['filename']}")
     data = {
         "output": str(planned.output),
         "mode": planned.mode,
@@ -57,5 +58,6 @@ def show_plan(project: Project, options: Options, console: Console) -> Outcome:
             "ignored": len(planned.files.ignored),
         },
         "distributions": rows,
+        "findings": [],
     }
-    return Outcome(data=data, lines=lines)
+    return Outcome(data=data, lines=lines, findings=planned.findings)

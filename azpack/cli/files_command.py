@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from azpack.app.collect import collect_files
 from azpack.app.project import find_project
 from azpack.cli.console import Outcome
-from azpack.options import Options
-from azpack.pipeline import find_output, written_paths
+from azpack.outputs import find_output, written_paths
 
 if TYPE_CHECKING:
     from azpack.app.ignore import Rule
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
 def run(invocation: Invocation) -> Outcome:
     """List what would be packed, or what would not."""
     project = find_project(invocation.project)
-    settings = invocation.settings(project.root)
-    options = Options.from_settings(settings)
+    options = invocation.options(project.root)
     output = find_output(project, options)
     files = collect_files(
         project.root,

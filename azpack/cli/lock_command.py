@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azpack.app.project import find_project
-from azpack.cli.build_command import refuse_unbuilt, shown_path
+from azpack.cli.build_command import shown_path
 from azpack.cli.console import Outcome, counted
-from azpack.options import Options
 from azpack.package.manifest import target_table
 from azpack.pipeline import lock
 
@@ -21,13 +20,11 @@ if TYPE_CHECKING:
 def run(invocation: Invocation) -> Outcome:
     """Resolve for the target and write the lock; with `--locked`, look whether it fits."""
     project = find_project(invocation.project)
-    settings = invocation.settings(project.root)
-    refuse_unbuilt(settings)
     arguments = invocation.arguments
     text_file = arguments.requirements_txt
     result = lock(
         project,
-        Options.from_settings(settings),
+        invocation.options(project.root),
         environ=os.environ,
         progress=invocation.console.progress(),
         upgrade=arguments.upgrade,

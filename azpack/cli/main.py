@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from azpack.app.config import Value
     from azpack.cli.console import Outcome
+    from azpack.options import Options
 
 _INTERRUPTED = 130
 
@@ -59,6 +60,17 @@ class Invocation:
         self.console.color = str(settings.get("color", "auto"))
         return settings
 
+    def options(self, root: Path) -> Options:
+        """The options for the project at `root`, and who chose its Python."""
+        from azpack.options import Options
+
+        options = Options.from_settings(self.settings(root))
+        if "python" in self.given():
+            origin = "--python"
+        else:
+            origin = "AZPACK_PYTHON" if os.environ.get("AZPACK_PYTHON") else "the configuration"
+        return replace(options, python_origin=origin)
+
 
 def run() -> NoReturn:
     """Run azpack and end the process.
@@ -78,7 +90,18 @@ def run() -> NoReturn:
             stream.flush()
         except OSError:  # the reader has gone
             code = code or FileError.exit_code
+    if code:
+        _stop_children("self")
     os._exit(code)
+
+
+def _stop_children(process: str) -> None:
+    """End what was started, such as a build back end that another thread waits for (Linux)."""
+    for tasks in Path(f"/proc/{process}/task").glob("*/children"):
+        with suppress(OSError):
+            for child in tasks.read_text().split():
+                _stop_children(child)
+                os.kill(int(child), signal.SIGTERM)
 
 
 def _fill_streams() -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
+import sys
+from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from azpack import __version__
@@ -21,11 +25,15 @@ _RESOLVING = (
     "find-links",
     "no-index",
     "index-strategy",
+    "cert",
+    "client-cert",
     "resolver",
     "locked",
 )
 _HELP = {
     "cache-dir": "where wheels are kept between builds",
+    "cert": "the certificates of the authorities to trust, in place of the usual ones",
+    "client-cert": "a certificate with its key, for indexes that ask for one",
     "checksum": "also make the zip's SHA-256, which takes longer than the rest",
     "color": "auto, always or never",
     "exclude": "an ignore pattern, after those of .funcignore; may be repeated",
@@ -44,10 +52,12 @@ _HELP = {
     "python": "the app's Python, as 3.12 (default: .python-version, runtime.txt, or this one)",
     "requirements": "where the dependencies are listed; may be repeated (default: pylock.toml, "
     "else requirements.txt, uv.lock or pyproject.toml)",
-    "resolver": "uv",
+    "resolver": "uv (default), or pip-tools, where this machine has the target's Python",
 }
 _METAVARS = {
     "cache-dir": "FOLDER",
+    "cert": "FILE",
+    "client-cert": "FILE",
     "color": "WHEN",
     "exclude": "PATTERN",
     "extra-index-url": "URL",
@@ -81,7 +91,9 @@ class Parser(argparse.ArgumentParser):
     """A parser whose errors are azpack's own."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(allow_abbrev=False, add_help=False, **settings)
+        super().__init__(
+            allow_abbrev=False, add_help=False, formatter_class=_HelpFormatter, **settings
+        )
         self.add_argument("-h", "--help", action="help", help="show this and stop")
 
     def error(self, message: str) -> NoReturn:
@@ -106,7 +118,25 @@ def _nearest(message: str) -> str:
         known = [f"--{name}" for name in SETTINGS]
     else:
         return ""
-    return next(iter(difflib.get_close_matches(found[1], known, n=1)), "")
+    near = next(iter(difflib.get_close_matches(found[1], known, n=1)), "")
+    return near if near != found[1] else ""  # another command has that option
+
+
+class _HelpFormatter(argparse.HelpFormatter):
+    """argparse makes one for each option, and each would import shutil for the width."""
+
+    def __init__(self, prog: str, **settings: Any) -> None:
+        super().__init__(prog, **{"width": _columns() - 2, **settings})
+
+
+@lru_cache
+def _columns() -> int:
+    try:
+        return int(os.environ["COLUMNS"])
+    except (KeyError, ValueError):
+        with suppress(OSError, ValueError, AttributeError):
+            return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    return 80
 
 
 def make_parser(command: str = "") -> Parser:

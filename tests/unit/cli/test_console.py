@@ -191,7 +191,7 @@ def test_progress_in_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     progress.warn("careful")
     progress.log("a detail")
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0].startswith("resolve in 0.")
+    assert lines[0].startswith("resolved in 0.")
     assert lines[1:] == ["warning: careful"]
     Console(verbosity=1).progress().log("a detail")
     assert capsys.readouterr().err == "a detail\n"

@@ -155,8 +155,6 @@ def test_an_outcome(command: Callable[[Any], None], capsys: pytest.CaptureFixtur
         (["check"], 2, "check is not there yet"),
         (["verify", "x.zip"], 2, "verify is not there yet"),
         (["build", "--slim"], 2, "--slim is not there yet"),
-        (["build", "--resolver", "pip-tools"], 2, "pip-tools is not there yet"),
-        (["lock", "--resolver=pip-tools"], 2, "pip-tools is not there yet"),
         (["build", "--mode", "docker"], 2, "mode docker is not there yet"),
         (["build", "--mode", "remote", "--dry-run"], 2, "mode remote is not there yet"),
         (["build", "--python", "x"], 2, "is not a Python version"),
@@ -177,13 +175,10 @@ def test_command_lines_that_are_refused(
     assert says in error["message"]
 
 
+@pytest.mark.usefixtures("app")
 def test_choices_of_the_configuration_that_are_not_there_yet(
-    app: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (app / "azpack.toml").write_text("resolver = 'pip-tools'\n")
-    assert main(["build"]) == 2
-    assert "pip-tools is not there yet" in capsys.readouterr().err
-    monkeypatch.setenv("AZPACK_RESOLVER", "uv")
     monkeypatch.setenv("AZPACK_MODE", "docker")
     assert main(["build"]) == 2
     assert "mode docker is not there yet" in capsys.readouterr().err
@@ -210,6 +205,40 @@ def test_the_order_of_settings(
     assert planned()["target"]["plan"] == "consumption"
     assert planned("--plan", "dedicated")["target"]["plan"] == "dedicated"
     assert planned()["target"]["python"] == "3.11"
+
+
+def test_who_chose_the_python_is_said(
+    app: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def reason(*arguments: str) -> str:
+        assert main(["build", "--dry-run", "--mode", "none", *arguments]) == 0
+        line = next(line for line in capsys.readouterr().out.splitlines() if "  target" in line)
+        return line.partition("Python ")[2].partition(", glibc")[0]
+
+    (app / ".python-version").write_text("3.12\n")
+    assert reason() == "3.12 (.python-version)"
+    (app / "azpack.toml").write_text("python = '3.13'\n")
+    assert reason() == "3.13 (the configuration)"
+    monkeypatch.setenv("AZPACK_PYTHON", "3.11")
+    assert reason() == "3.11 (AZPACK_PYTHON)"
+    assert reason("--python", "3.12") == "3.12 (--python)"
+    monkeypatch.setenv("AZPACK_PYTHON", "")
+    assert reason() == "3.13 (the configuration)"
+    # Where it is refused, that is where to look.
+    monkeypatch.setenv("AZPACK_PYTHON", "3.8")
+    assert main(["build", "--mode", "none"]) == 2
+    assert "Python 3.8 (AZPACK_PYTHON)" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("app")
+def test_a_plan_has_the_findings_of_its_build(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["build", "--json", "--mode", "none", "--python", "3.10"]
+    found = []
+    for more in (["--dry-run"], []):
+        assert main([*arguments, *more]) == 0
+        found.append(json.loads(capsys.readouterr().out)["data"]["findings"])
+    assert found[0] == found[1]
+    assert [(it["code"], it["severity"]) for it in found[0]] == [("AZP112", "warning")]
 
 
 def test_colours_can_stand_in_every_place(
