@@ -13,7 +13,7 @@ $(VENV)/.installed: pyproject.toml
 	touch $@
 
 demo: setup
-	$(BIN)/azpack build fixtures/apps/v2-blueprint --mode local --output build/demo.zip
+	$(BIN)/azpack build fixtures/apps/v2-blueprint --mode local --output dist/demo.zip
 
 test: setup
 	$(BIN)/python -m pytest -n 2 $(TESTFLAGS)
