@@ -10,11 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+from hypothesis import settings
 
 from azpack.deps.interpreters import find_interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+# A machine that is busy is no fault of the code.
+settings.register_profile("azpack", deadline=None)
+settings.load_profile("azpack")
 
 _UNIT_TESTS = Path(__file__).resolve().parent / "unit"
 _REQUIRABLE = ("pythons", "git", "gcc", "mount", "docker")

@@ -157,7 +157,6 @@ def make_tree(tree: Path, files: Sequence[str], rules: bytes) -> None:
 
 @settings(
     max_examples=EXAMPLES,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 @given(files=trees, rules=ignore_files)

@@ -11,7 +11,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from azpack.archive import (
@@ -94,7 +94,6 @@ names = st.text(
 )
 
 
-@settings(deadline=None)
 @given(
     contents=st.dictionaries(names, st.binary(max_size=200), max_size=8),
     modes=st.lists(st.sampled_from([0o644, 0o755]), min_size=8, max_size=8),
@@ -447,7 +446,6 @@ def test_what_is_damaged_below_is_sound_before() -> None:
             assert members_of(content)
 
 
-@settings(deadline=None)
 @given(
     content=st.sampled_from(ODD_ZIPS),
     patches=PATCHES,

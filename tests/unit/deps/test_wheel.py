@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import azpack.deps.wheel as wheel_module
@@ -644,7 +644,6 @@ PATCH = st.tuples(
 )
 
 
-@settings(deadline=None)
 @given(
     patches=st.lists(PATCH, min_size=1, max_size=3),
     stored=st.booleans(),
@@ -680,7 +679,6 @@ def test_damage_has_one_error(
         assert {entry.path for entry in contents.entries} >= {f"{INFO}/METADATA"}
 
 
-@settings(deadline=None)
 @given(
     name=st.sampled_from(["METADATA", "WHEEL", "RECORD", "entry_points.txt"]),
     content=st.binary(max_size=100)
