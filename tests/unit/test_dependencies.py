@@ -374,3 +374,23 @@ def test_plans_are_kept_apart(root: Path) -> None:
         )
     ]  # fmt: skip
     assert len(set(keys)) == len(keys)
+
+
+def test_a_distribution_without_a_hash_among_hashed_ones(root: Path, resolved: list[Any]) -> None:
+    (root / "requirements.txt").write_text(f"b==1 --hash=sha256:{'0' * 64}\n")
+    with pytest.raises(ResolutionError, match="has none for a") as caught:
+        renew_lock(request(root))
+    assert caught.value.code == "hash-missing"
+    assert len(resolved) == 1
+    (root / "requirements.txt").write_text(f"a==1 --hash=sha256:{'0' * 64}\n")
+    assert renew_lock(request(root)).distributions == (ENTRY,)
+
+
+def test_a_password_in_a_requirements_file_is_warned_of(root: Path, resolved: list[Any]) -> None:
+    (root / "requirements.txt").write_text("--index-url https://me:secret@x.example/simple\na\n")
+    asked = request(root)
+    renew_lock(asked)
+    assert len(resolved) == 1
+    (warning,) = warnings(asked)
+    assert "a password stands in an index's URL" in warning
+    assert "secret" not in warning

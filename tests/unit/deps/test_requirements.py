@@ -533,3 +533,36 @@ def test_a_file_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 )
 def test_names_of_locks(name: str, is_lock: bool) -> None:
     assert is_lock_name(name) is is_lock
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("a==1\n", False),
+        ("--require-hashes\na==1\n", True),
+        (f"a==1 --hash=sha256:{SHA_A}\nb\n", True),
+    ],
+)
+def test_one_hash_asks_for_all(tmp_path: Path, text: str, asked: bool) -> None:
+    write(tmp_path, {"requirements.txt": text})
+    found = find_requirements(tmp_path)
+    assert found is not None
+    assert found.require_hashes is asked
+
+
+@pytest.mark.parametrize(
+    ("url", "in_plain"),
+    [
+        ("https://me:secret@feed.example/simple", True),
+        ("https://me:${TOKEN}@feed.example/simple", False),
+        ("https://${USER}:secret@feed.example/simple", True),
+        ("https://me@feed.example/simple", False),
+        ("https://feed.example/a:b@c", False),
+    ],
+)
+@pytest.mark.parametrize("option", ["--index-url", "--extra-index-url", "--find-links"])
+def test_a_password_in_plain(tmp_path: Path, option: str, url: str, in_plain: bool) -> None:
+    write(tmp_path, {"requirements.txt": f"{option} {url}\na\n"})
+    found = find_requirements(tmp_path)
+    assert found is not None
+    assert found.has_password is in_plain
