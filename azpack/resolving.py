@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sysconfig
 from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
@@ -30,6 +31,7 @@ def resolve_requirements(request: Request, requirements: Requirements, freedom: 
         ResolutionError: there is no answer for another reason, or a hash is missing.
         UnreachableError: an index does not answer, or refuses.
     """
+    sysconfig.get_config_vars()  # see azpack.deps.obtain: before there are two threads
     Thread(target=_import_what_follows, daemon=True).start()
     try:
         lock = _ask(request, requirements, freedom)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,6 +115,8 @@ def _get_all(
     total = sum(entry.size or 0 for entry in missing)
     with sources.progress.stage("wheels", total=total), sources.store.new_folder() as folder:
         getter = _Getter(target, sources, folder)
+        # It fills a global bit by bit: of two threads that ask first, one would find it empty.
+        sysconfig.get_config_vars()
         executor = ThreadPoolExecutor(_THREADS)
         try:
             futures = [(entry, executor.submit(getter.get, entry)) for entry in missing]
