@@ -88,7 +88,7 @@ def resolve(
             python=python, folder=Path(temporary), root=root, environ=environ, progress=progress,
         )  # fmt: skip
     pins = replace(requirements, requirements=_pins(pinned, requirements), constraints=())
-    files = Freedom(complete=True, only_binary=freedom.only_binary, excluded=freedom.excluded)
+    files = Freedom(complete=True, excluded=freedom.excluded)
     try:
         return uv.resolve(
             pins, target, indexes, files, root=root, environ=environ, progress=progress
@@ -174,10 +174,8 @@ def _compile(
         path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     if requirements.prereleases:
         command.append("--pre")
-    to_pip = [*requirements.options]
-    to_pip += [word for name in freedom.only_binary for word in ("--only-binary", name)]
-    if to_pip:
-        command += ["--pip-args", shlex.join(to_pip)]
+    if requirements.options:
+        command += ["--pip-args", shlex.join(requirements.options)]
     command.append(str(folder / "requirements.in"))
     progress.log("pip-tools " + " ".join(command))
     environment = pip_environment(indexes, environ, log=log) | {GLIBC: target.glibc}

@@ -45,15 +45,13 @@ class Freedom:
     """How free a resolver is in choosing versions and files.
 
     `preferred` is a lock whose versions are kept where they still fit, `upgrade_packages`
-    excepted. `only_binary` names distributions of which no sdist is taken, `excluded` such as are
-    left out as if nothing asked for them. `locked` makes a uv.lock that does not fit its
-    pyproject.toml an error. `complete` says that the requirements name all that is wanted: what
-    they need is not added.
+    excepted. `excluded` names distributions that are left out as if nothing asked for them.
+    `locked` makes a uv.lock that does not fit its pyproject.toml an error. `complete` says that
+    the requirements name all that is wanted: what they need is not added.
     """
 
     preferred: Path | None = None
     upgrade_packages: tuple[str, ...] = ()
-    only_binary: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
     locked: bool = False
     complete: bool = False

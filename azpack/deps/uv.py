@@ -245,11 +245,7 @@ def _compile(
 
 def _freedom_words(freedom: Freedom, folder: Path) -> list[str]:
     words = ["--no-deps"] if freedom.complete else []
-    for option, names in (
-        ("--upgrade-package", freedom.upgrade_packages),
-        ("--only-binary", freedom.only_binary),
-    ):
-        words += [word for name in names for word in (option, name)]
+    words += [word for name in freedom.upgrade_packages for word in ("--upgrade-package", name)]
     if freedom.excluded:
         excludes = folder / "excludes.txt"
         excludes.write_text("\n".join(freedom.excluded), encoding="utf-8")

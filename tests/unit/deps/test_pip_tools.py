@@ -167,7 +167,6 @@ def test_the_command(calls: Calls) -> None:
             prereleases=True,
             options=("--no-binary", "x"),
         ),
-        only_binary=("wheels", "more"),
     )
     tool = calls.store.tool_folder("").parent
     assert Path(calls.command[0]).is_relative_to(tool)
@@ -183,7 +182,7 @@ def test_the_command(calls: Calls) -> None:
     assert [value.rpartition("/")[2] for value in calls.values("--constraint")] == [
         "constraints.txt"
     ]
-    assert calls.values("--pip-args") == ["--no-binary x --only-binary wheels --only-binary more"]
+    assert calls.values("--pip-args") == ["--no-binary x"]
     for option in ("--no-config", "--allow-unsafe", "--strip-extras", "--pre"):
         assert option in calls.command
     assert any("pip-tools compile" in line for line in calls.log.lines)
@@ -429,7 +428,7 @@ def test_uv_names_the_files_of_the_pins(calls: Calls) -> None:
         kind="requirements", files=("in.txt",), digest="d", requirements=(asked,),
         constraints=(limit,), options=("--no-binary", "x"),
     )  # fmt: skip
-    call(calls, requirements, only_binary=("b",), preferred=Path("/none"), excluded=("c",))
+    call(calls, requirements, preferred=Path("/none"), excluded=("c",))
     ((pins, freedom),) = calls.asked_uv
     assert [(entry.text, entry.place, entry.hashes) for entry in pins.requirements] == [
         ("-e file:///project/lib", "in.txt", ()),
@@ -440,7 +439,7 @@ def test_uv_names_the_files_of_the_pins(calls: Calls) -> None:
     ]
     assert (pins.digest, pins.files, pins.constraints) == ("d", ("in.txt",), ())
     assert pins.options == ("--no-binary", "x")
-    assert freedom == Freedom(complete=True, only_binary=("b",), excluded=("c",))
+    assert freedom == Freedom(complete=True, excluded=("c",))
 
 
 def test_pins_that_the_target_can_not_have(calls: Calls) -> None:

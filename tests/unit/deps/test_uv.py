@@ -135,7 +135,6 @@ def test_the_command(uv: Calls) -> None:
             options=("--no-binary", "x"),
         ),
         upgrade_packages=["up"],
-        only_binary=["wheels"],
     )
     assert uv.command[:3] == ["/bin/uv", "pip", "compile"]
     assert uv.given == "a==1\n-e ./lib\n"
@@ -143,7 +142,6 @@ def test_the_command(uv: Calls) -> None:
     assert uv.values("--python-version") == [TARGET.full_version]
     assert uv.values("--python-platform") == ["x86_64-manylinux_2_31"]
     assert uv.values("--upgrade-package") == ["up"]
-    assert uv.values("--only-binary") == ["wheels"]
     assert uv.values("--no-binary") == ["x"]
     assert uv.values("--prerelease") == ["allow"]
     assert "--no-config" in uv.command
