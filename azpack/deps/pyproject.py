@@ -27,7 +27,7 @@ def listed_dependencies(requirements: Requirements, root: Path) -> tuple[Require
     """
     name = requirements.files[0]
     content = read_toml(root / name)
-    found = list(_of_project(content["project"], requirements.extras, name))
+    found = list(of_project(content["project"], requirements.extras, name))
     found += _of_groups(content.get("dependency-groups", {}), requirements.groups, name)
     return tuple(found)
 
@@ -42,9 +42,14 @@ def uv_sources(requirements: Requirements, root: Path) -> frozenset[str]:
     return frozenset(map(canonicalize_name, content if isinstance(content, dict) else ()))
 
 
-def _of_project(
+def of_project(
     project: Mapping[str, Any], extras: Sequence[str], name: str
 ) -> Iterator[Requirement]:
+    """The lines of a `[project]` table, with its chosen extras.
+
+    Raises:
+        UsageError: one is no requirement.
+    """
     from packaging.utils import canonicalize_name
 
     own = canonicalize_name(str(project.get("name", "")))
@@ -58,7 +63,7 @@ def _of_project(
     while awaiting:
         table, marker = awaiting.pop(0)
         for text in tables.get(table, []):
-            parsed = _parse(text, places[table])
+            parsed = parse(text, places[table])
             if canonicalize_name(parsed.name) != own:
                 yield Requirement(text=_with_marker(parsed, marker), place=places[table])
                 continue
@@ -69,7 +74,12 @@ def _of_project(
             seen.update(more)
 
 
-def _parse(text: object, place: str) -> Parsed:
+def parse(text: object, place: str) -> Parsed:
+    """A requirement in the form of PEP 508, which stands at `place`.
+
+    Raises:
+        UsageError: it is none.
+    """
     from packaging.requirements import InvalidRequirement
     from packaging.requirements import Requirement as Parsed
 

@@ -1,47 +1,23 @@
-"""What a project depends on: requirements files, pyproject.toml, uv.lock.
-
-Requirements files are read as pip reads them (pip.pypa.io, "Requirements File Format"): UTF-8,
-a byte-order mark or a coding comment; continued lines; comments; `-r`, `-c` and options.
-"""
+"""What a project depends on: requirements files, pyproject.toml, uv.lock, poetry.lock."""
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import json
 import os
 import re
-import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from azpack.app.config import read_toml
-from azpack.errors import FileError, UsageError
+from azpack.errors import UsageError
+from azpack.redaction import LITERAL_SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-Kind = Literal["requirements", "pyproject", "uv.lock"]
-
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
-_COMMENT = re.compile(r"(^|\s+)#.*$")
-_HASH = re.compile(r"--hash(?:=|\s+)(['\"]?)(\w+):([0-9a-fA-F]+)\1(?!\S)")
-_WITH_VALUE = {
-    "-e", "--editable", "-r", "--requirement", "-c", "--constraint", "-i", "--index-url",
-    "--extra-index-url", "-f", "--find-links", "--no-binary", "--only-binary",
-}  # fmt: skip
-# Of pip's options in a file these mean something to a resolver, which takes them by these names.
-_PASSED_ON = {"--no-binary", "--only-binary"}
-_WITHOUT_EFFECT = {"--prefer-binary", "--trusted-host", "--use-feature"}
-_PASSWORD = re.compile(r"://[^/@\s]*:(?!\$\{)[^/@\s]+@")
+Kind = Literal["requirements", "pyproject", "uv.lock", "poetry.lock"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +34,12 @@ class Requirements:
     """All that a project asks for, from one kind of source.
 
     `files` are what was read, relative to the project root, the first ones named; of the options
-    in requirements files those for indexes may hold `${NAME}`, unexpanded. `overrides` stand in
-    the place of whatever else asks for their names. `require_hashes` says, as for pip, that what
-    has no hash is refused: by option, or because one line has one. `digest` is of what the
-    requirements say, not of their comments and line ends.
+    in requirements files those for indexes may hold `${NAME}`, unexpanded. `explicit_index_urls`
+    are indexes that uv asks for some names alone. `overrides` stand in the place of whatever else
+    asks for their names. `require_hashes` says, as for pip, that what has no hash is refused: by
+    option, or because one line has one. `digest` is of what the requirements say, not of their
+    comments and line ends. `stale` says that they are of a poetry.lock which was made from another
+    pyproject.toml.
     """
 
     kind: Kind
@@ -71,7 +49,9 @@ class Requirements:
     constraints: tuple[Requirement, ...] = ()
     index_url: str | None = None
     extra_index_urls: tuple[str, ...] = ()
+    explicit_index_urls: tuple[str, ...] = ()
     find_links: tuple[str, ...] = ()
+    trusted_hosts: tuple[str, ...] = ()
     no_index: bool = False
     prereleases: bool = False
     options: tuple[str, ...] = ()
@@ -79,22 +59,27 @@ class Requirements:
     overrides: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    stale: bool = False
 
     def lines(self) -> tuple[str, ...]:
         """All that was read as single lines: requirements, constraints and overrides."""
         listed = (*self.requirements, *self.constraints)
         return (*(requirement.text for requirement in listed), *self.overrides)
 
+    def urls(self) -> tuple[str, ...]:
+        """The URLs of indexes and links in requirements files, with `${NAME}` unexpanded."""
+        indexes = (*self.extra_index_urls, *self.explicit_index_urls)
+        return (self.index_url or "", *indexes, *self.find_links)
+
     @property
     def has_password(self) -> bool:
         """Whether a URL of an index has a password in plain, not as `${NAME}`."""
-        urls = (self.index_url or "", *self.extra_index_urls, *self.find_links)
-        return any(map(_PASSWORD.search, urls))
+        return any(map(LITERAL_SECRET.search, self.urls()))
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is asked for (known of requirements files alone)."""
-        return self.kind == "requirements" and not self.requirements
+        """Whether nothing is asked for (known of requirements files and poetry.lock alone)."""
+        return self.kind in ("requirements", "poetry.lock") and not self.requirements
 
 
 def find_requirements(
@@ -104,38 +89,38 @@ def find_requirements(
     extras: Sequence[str] = (),
     groups: Sequence[str] = (),
 ) -> Requirements | None:
-    """Read what `files` list, else the project's requirements.txt, uv.lock or pyproject.toml.
+    """Read what `files` list, else the first of the project's own sources.
+
+    These are requirements.txt, uv.lock, a Poetry project's poetry.lock, pyproject.toml.
 
     Returns:
         None where the project lists no dependencies anywhere.
 
     Raises:
         UsageError: a file is missing or says what can't be understood.
+        ResolutionError: the file is a poetry.lock that can't be read.
     """
     if not files:
-        for name in ("requirements.txt", "uv.lock", "pyproject.toml"):
+        for name in ("requirements.txt", *_READERS):
             # A folder of that name is met when it is read: it must not be passed over in silence.
-            if (root / name).exists() and (name != "pyproject.toml" or _has_project(root)):
+            if (root / name).exists() and _counts(root, name):
                 files = (str(root / name),)
                 break
         else:
             return None
     names = {Path(name).name for name in files}
-    for kind in ("uv.lock", "pyproject.toml"):
+    for kind, read in _READERS.items():
         if kind in names and len(files) > 1:
             raise UsageError(
                 "mixed-requirements",
                 f"{kind} can't be combined with other requirements",
-                hint="name one pyproject.toml or uv.lock, or any number of requirements files",
+                hint="name one lock or pyproject.toml, or any number of requirements files",
             )
-    if names == {"pyproject.toml"}:
-        return _pyproject(root, files[0], extras, groups)
-    if names == {"uv.lock"}:
-        return _uv_lock(root, files[0], extras, groups)
-    reader = _Reader(root)
-    for name in files:
-        reader.read(locate(root, name), constraint=False, included_at="")
-    return reader.result()
+        if kind in names:
+            return read(root, files[0], extras, groups)
+    from azpack.deps.requirements_file import read_requirements_files
+
+    return read_requirements_files(root, [locate(root, name) for name in files])
 
 
 def is_lock_name(name: str) -> bool:
@@ -149,36 +134,51 @@ def locate(root: Path, name: str) -> Path:
     return path.absolute() if path.is_absolute() or path.exists() else root / path
 
 
-def _has_project(root: Path) -> bool:
-    """Whether pyproject.toml lists dependencies, rather than only configuring tools."""
+def _counts(root: Path, name: str) -> bool:
+    """Whether a file lists dependencies: pyproject.toml may only configure tools."""
+    if name not in ("poetry.lock", "pyproject.toml"):
+        return True
     content = read_toml(root / "pyproject.toml")
-    poetry = _table(_table(content, "tool"), "poetry")
-    if "project" not in content and "dependencies" in poetry:
-        raise UsageError(
-            "poetry-dependencies",
-            "pyproject.toml lists its dependencies under [tool.poetry], which azpack can't read",
-            hint="move them to [project] (Poetry 2 reads it too), or write a requirements.txt "
-            "with 'poetry export'",
-        )
-    return "project" in content
+    if name == "pyproject.toml":
+        return "project" in content or _lists_for_poetry(content)
+    from azpack.deps.poetry_project import is_poetry_project
+
+    return is_poetry_project(content)
 
 
-def _digest(content: object) -> str:
+def _lists_for_poetry(content: Mapping[str, Any]) -> bool:
+    """Whether a pyproject.toml lists dependencies where Poetry alone looks for them."""
+    listed = table_in(table_in(table_in(content, "tool"), "poetry"), "dependencies")
+    if "project" not in content:
+        return bool(listed)
+    others = [name for name in listed if name.lower() != "python"]
+    return bool(others) and not table_in(content, "project").get("dependencies")
+
+
+def digest_of(content: object) -> str:
+    """The digest of what was read, given as plain values."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _relative(root: Path, path: Path) -> str:
+def relative_name(root: Path, path: Path) -> str:
     """How a file is named from the project: the same wherever that stands."""
     return Path(os.path.relpath(path, root)).as_posix()
 
 
 def _pyproject(root: Path, name: str, extras: Sequence[str], groups: Sequence[str]) -> Requirements:
     path = locate(root, name)
-    name = _relative(root, path)
+    name = relative_name(root, path)
     if not path.is_file():
-        raise _missing(name, "")
+        raise missing_file(name, "")
     content = read_toml(path)
+    if _lists_for_poetry(content):
+        raise UsageError(
+            "poetry-dependencies",
+            f"{name} lists its dependencies under [tool.poetry], which is read with a poetry.lock",
+            hint="run 'poetry lock'; or move them to [project] (Poetry 2 reads it too), or write a "
+            "requirements.txt with 'poetry export'",
+        )
     project = content.get("project")
     if not isinstance(project, dict):
         raise UsageError(
@@ -193,9 +193,9 @@ def _pyproject(root: Path, name: str, extras: Sequence[str], groups: Sequence[st
             f"{name} leaves its dependencies to the build back end (dynamic)",
             hint="list them under [project] dependencies, or name their file with -r",
         )
-    _check_names(name, "extras", extras, project.get("optional-dependencies", {}))
-    _check_names(name, "groups", groups, content.get("dependency-groups", {}))
-    uv = _table(_table(content, "tool"), "uv")
+    check_names(name, "extras", extras, project.get("optional-dependencies", {}))
+    check_names(name, "groups", groups, content.get("dependency-groups", {}))
+    uv = table_in(table_in(content, "tool"), "uv")
     place = f"{name} [tool.uv]"
     relevant = ("sources", "constraint-dependencies", "override-dependencies", "index")
     asked = {
@@ -204,33 +204,89 @@ def _pyproject(root: Path, name: str, extras: Sequence[str], groups: Sequence[st
         "groups": {group: content.get("dependency-groups", {}) for group in groups},
         "uv": {key: uv[key] for key in relevant if key in uv},
     }
+    indexes = list(_indexes_of_uv(uv, path, place))
     return Requirements(
         kind="pyproject",
         files=(name,),
-        digest=_digest(asked),
+        digest=digest_of(asked),
+        index_url=next((it.url for it in indexes if it.role == "default"), None),
+        extra_index_urls=tuple(it.url for it in indexes if it.role == "extra"),
+        explicit_index_urls=tuple(it.url for it in indexes if it.role == "explicit"),
+        find_links=tuple(it.url for it in indexes if it.role == "links"),
         constraints=tuple(
             Requirement(text=text, place=place)
-            for text in _texts(uv, "constraint-dependencies", place)
+            for text in texts_in(uv, "constraint-dependencies", place)
         ),
-        overrides=_texts(uv, "override-dependencies", place),
+        overrides=texts_in(uv, "override-dependencies", place),
         extras=tuple(extras),
         groups=tuple(groups),
     )
 
 
-def _table(content: Mapping[str, Any], name: str) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _IndexOfUv:
+    """A `[[tool.uv.index]]`, and what it is in pip's words; `explicit` ones pip does not know."""
+
+    url: str
+    role: Literal["default", "extra", "explicit", "links"]
+
+
+def _indexes_of_uv(uv: Mapping[str, Any], path: Path, place: str) -> Iterator[_IndexOfUv]:
+    """The indexes that the `[tool.uv]` of a pyproject.toml names (docs.astral.sh/uv, "Indexes").
+
+    Raises:
+        UsageError: one has no URL.
+    """
+    tables = uv.get("index", [])
+    named = _named_by_sources(uv)
+    for table in tables if isinstance(tables, list) else [tables]:
+        url = table.get("url") if isinstance(table, dict) else None
+        if not isinstance(url, str):
+            raise UsageError("bad-setting", f"{place}: an index needs a url")
+        is_flat = table.get("format") == "flat"
+        if "://" not in url:
+            folder = Path(os.path.normpath(path.parent / url))
+            url = str(folder) if is_flat else folder.absolute().as_uri()
+        if table.get("explicit") is True:
+            if table.get("name") in named:
+                yield _IndexOfUv(url=url, role="explicit")
+        elif is_flat:
+            yield _IndexOfUv(url=url, role="links")
+        else:
+            yield _IndexOfUv(url=url, role="default" if table.get("default") is True else "extra")
+
+
+def _named_by_sources(uv: Mapping[str, Any]) -> set[object]:
+    """The names of the indexes that something is taken from by `[tool.uv.sources]`."""
+    sources = table_in(uv, "sources").values()
+    tables = [it for source in sources for it in (source if isinstance(source, list) else [source])]
+    return {table.get("index") for table in tables if isinstance(table, dict)}
+
+
+def table_in(content: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A table of a TOML file; empty where there is none of that name."""
     table = content.get(name)
     return table if isinstance(table, dict) else {}
 
 
-def _texts(table: Mapping[str, Any], name: str, place: str) -> tuple[str, ...]:
+def texts_in(table: Mapping[str, Any], name: str, place: str) -> tuple[str, ...]:
+    """A list of strings in the table that stands at `place`; empty where there is none.
+
+    Raises:
+        UsageError: it is something else.
+    """
     texts = table.get(name, [])
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise UsageError("bad-setting", f"{place}: {name} must be a list of strings")
     return tuple(texts)
 
 
-def _check_names(file: str, what: str, asked: Sequence[str], known: object) -> None:
+def check_names(file: str, what: str, asked: Sequence[str], known: object) -> None:
+    """Refuse extras or groups that the table `known` does not have.
+
+    Raises:
+        UsageError: there is one.
+    """
     from packaging.utils import canonicalize_name
 
     names = list(known) if isinstance(known, dict) else []
@@ -248,218 +304,34 @@ def _uv_lock(root: Path, name: str, extras: Sequence[str], groups: Sequence[str]
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise _missing(name, "") from None
+        raise missing_file(name, "") from None
     beside = read_toml(path.with_name("pyproject.toml"))
-    uv = _table(_table(beside, "tool"), "uv")
+    uv = table_in(table_in(beside, "tool"), "uv")
     listed = [beside.get("project"), beside.get("dependency-groups"), uv]
     asked = [hashlib.sha256(content).hexdigest(), listed, list(extras), list(groups)]
     return Requirements(
         kind="uv.lock",
-        files=(_relative(root, path),),
-        digest=_digest(asked),
-        overrides=_texts(uv, "override-dependencies", "pyproject.toml [tool.uv]"),
+        files=(relative_name(root, path),),
+        digest=digest_of(asked),
+        overrides=texts_in(uv, "override-dependencies", "pyproject.toml [tool.uv]"),
         extras=tuple(extras),
         groups=tuple(groups),
     )
 
 
-def _missing(name: str, included_at: str) -> UsageError:
+def _poetry_lock(
+    root: Path, name: str, extras: Sequence[str], groups: Sequence[str]
+) -> Requirements:
+    from azpack.deps.poetry import read_requirements  # which takes this module's values
+
+    return read_requirements(root, name, extras, groups)
+
+
+# By the name of the file, in the order in which they are looked for.
+_READERS = {"uv.lock": _uv_lock, "poetry.lock": _poetry_lock, "pyproject.toml": _pyproject}
+
+
+def missing_file(name: str, included_at: str) -> UsageError:
+    """The error for a file that is not there, perhaps one that another includes."""
     where = f", which {included_at} includes" if included_at else ""
     return UsageError("no-requirements-file", f"there is no {name}{where}", context={"file": name})
-
-
-@dataclass(slots=True)
-class _Reader:
-    """Reads requirements files with what they include into one list."""
-
-    root: Path
-    files: list[str] = field(default_factory=list)
-    requirements: list[Requirement] = field(default_factory=list)
-    constraints: list[Requirement] = field(default_factory=list)
-    index_url: str | None = None
-    extra_index_urls: list[str] = field(default_factory=list)
-    find_links: list[str] = field(default_factory=list)
-    no_index: bool = False
-    prereleases: bool = False
-    require_hashes: bool = False
-    options: list[str] = field(default_factory=list)
-    _reading: list[Path] = field(default_factory=list)
-
-    def read(self, path: Path, *, constraint: bool, included_at: str) -> None:
-        # Named by another way, through `..` or a link, it is still the same file.
-        same = path.resolve()
-        if same in self._reading:
-            raise UsageError(
-                "circular-requirements", f"{included_at} includes {path.name}, which includes it"
-            )
-        name = _relative(self.root, path)
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError:
-            raise _missing(name, included_at) from None
-        except OSError as error:
-            raise FileError("unreadable", f"{name} can't be read: {error.strerror}") from error
-        if name not in self.files:
-            self.files.append(name)
-        self._reading.append(same)
-        for number, line in _logical_lines(_decode(content, name)):
-            self._take(line, path, f"{name}:{number}", constraint=constraint)
-        self._reading.pop()
-
-    def _take(self, line: str, path: Path, place: str, *, constraint: bool) -> None:
-        if not line.startswith("-"):
-            (self.constraints if constraint else self.requirements).append(
-                _requirement(line, place)
-            )
-            return
-        for option, value in _options(line, place):
-            self._take_option(option, value, path, place, constraint=constraint)
-
-    def _take_option(
-        self, option: str, value: str, path: Path, place: str, *, constraint: bool
-    ) -> None:
-        if option in ("-e", "--editable"):
-            if constraint:
-                raise UsageError(
-                    "editable-constraint",
-                    f"{place}: an editable requirement can't be a constraint",
-                    hint="list it in a file that is included with -r",
-                )
-            self.requirements.append(_requirement(f"-e {value}", place))
-        elif option in ("-r", "--requirement", "-c", "--constraint"):
-            if "://" in value:
-                from azpack.deps.index import redact
-
-                raise UsageError(
-                    "remote-requirements",
-                    f"{place} includes {redact(value)}, which is not a file",
-                    hint="download it into the project and include the file",
-                )
-            included = path.parent / value
-            is_constraint = constraint or option in ("-c", "--constraint")
-            self.read(included, constraint=is_constraint, included_at=place)
-        elif option in ("-i", "--index-url", "--pypi-url"):
-            self.index_url = value
-        elif option == "--extra-index-url":
-            self.extra_index_urls.append(value)
-        elif option in ("-f", "--find-links"):
-            self.find_links.append(_folder_from(path.parent, value))
-        elif option == "--no-index":
-            self.no_index = True
-        elif option == "--pre":
-            self.prereleases = True
-        elif option == "--require-hashes":
-            self.require_hashes = True
-        elif option in _PASSED_ON:
-            self.options += [option, value]
-        elif option not in _WITHOUT_EFFECT:
-            raise UsageError(
-                "unknown-requirements-option",
-                f"{place}: {option} is no option of requirements files that azpack knows",
-                hint="requirements files take -r, -c, -e, --index-url, --extra-index-url, "
-                "--find-links, --no-index, --pre, --no-binary and --only-binary",
-            )
-
-    def result(self) -> Requirements:
-        asked = [
-            [(entry.text, sorted(entry.hashes)) for entry in self.requirements],
-            [(entry.text, sorted(entry.hashes)) for entry in self.constraints],
-            [self.prereleases, self.options, *(["hashes"] if self.require_hashes else [])],
-        ]
-        return Requirements(
-            kind="requirements",
-            files=tuple(self.files),
-            digest=_digest(asked),
-            requirements=tuple(self.requirements),
-            constraints=tuple(self.constraints),
-            index_url=self.index_url,
-            extra_index_urls=tuple(self.extra_index_urls),
-            find_links=tuple(self.find_links),
-            no_index=self.no_index,
-            prereleases=self.prereleases,
-            options=tuple(self.options),
-            require_hashes=self.require_hashes or any(it.hashes for it in self.requirements),
-        )
-
-
-def _decode(content: bytes, name: str) -> str:
-    encoding = "utf-8"
-    for mark, marked in _MARKS:
-        if content.startswith(mark):
-            encoding = marked
-            break
-    else:
-        for line in content.split(b"\n", 2)[:2]:
-            if found := _CODING.match(line):
-                encoding = found[1].decode("ascii")
-                break
-    try:
-        text = content.decode(encoding)
-    except (ValueError, LookupError):  # of some codecs the error is not a UnicodeDecodeError
-        text = "\0"
-    if "\0" in text:  # as in UTF-16 without a mark
-        raise UsageError(
-            "bad-encoding",
-            f"{name} is not text in {encoding.upper()}",
-            hint="save it as UTF-8",
-            context={"file": name},
-        )
-    return text
-
-
-def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Lines with those joined that a backslash continues, without comments; numbered from 1."""
-    joined = ""
-    start = 0
-    for number, line in enumerate(text.splitlines(), 1):
-        if not joined:
-            start = number
-        # A comment ends what is continued, and is not continued itself.
-        if _COMMENT.match(line):
-            line = ""
-        if line.endswith("\\"):
-            joined += line[:-1] + " "
-            continue
-        if whole := _COMMENT.sub("", joined + line).strip():
-            yield start, whole
-        joined = ""
-    if whole := _COMMENT.sub("", joined).strip():
-        yield start, whole
-
-
-def _options(line: str, place: str) -> Iterator[tuple[str, str]]:
-    """The options of a line, each with its value: pip takes several on one line."""
-    try:
-        words = shlex.split(line)
-    except ValueError:
-        # Without the line: there may be a password in it.
-        raise UsageError("bad-requirement", f"{place}: unbalanced quotes") from None
-    starts = [number for number, word in enumerate(words) if word.startswith("-")]
-    for start, end in zip(starts, [*starts[1:], len(words)], strict=True):
-        option, equals, value = words[start].partition("=")
-        if not option.startswith("--"):  # -rfile, as pip's parser allows
-            option, equals = words[start][:2], words[start][2:]
-            value = equals
-        value = " ".join([value, *words[start + 1 : end]] if equals else words[start + 1 : end])
-        if not value and option in _WITH_VALUE:
-            raise UsageError("bad-requirement", f"{place}: {option} needs a value")
-        yield option, value
-
-
-def _requirement(line: str, place: str) -> Requirement:
-    text, *rest = re.split(r"\s(?=--)", line, maxsplit=1)
-    options = "".join(rest)
-    hashes = tuple(f"{kind}:{value.lower()}" for _, kind, value in _HASH.findall(options))
-    if len(hashes) != options.count("--hash"):
-        raise UsageError(
-            "bad-requirement",
-            f"{place}: a hash can't be read",
-            hint="write it as --hash=sha256:DIGITS",
-        )
-    return Requirement(text=text.strip(), place=place, hashes=hashes)
-
-
-def _folder_from(folder: Path, value: str) -> str:
-    """A find-links that names a folder beside the file means that one, as for pip."""
-    beside = folder / value
-    return str(beside) if "://" not in value and beside.exists() else value

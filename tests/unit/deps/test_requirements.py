@@ -167,6 +167,7 @@ def test_options(tmp_path: Path) -> None:
     assert found.find_links == (str(tmp_path / "wheels"), "https://four.example/links")
     assert (found.no_index, found.prereleases) == (True, True)
     assert found.options == ("--no-binary", "a,b", "--only-binary", ":all:")
+    assert found.trusted_hosts == ("x.example",)
 
 
 @pytest.mark.parametrize(
@@ -361,6 +362,26 @@ def test_pyproject(tmp_path: Path) -> None:
     assert not found.is_empty
 
 
+def test_indexes_of_uv(tmp_path: Path) -> None:
+    tables = {
+        "main": 'url = "https://${USER}:${PASS}@a.example"\ndefault = true',
+        "more": 'url = "https://b.example"',
+        "unused": 'url = "https://c.example"\nexplicit = true',
+        "torch": 'url = "https://d.example"\nexplicit = true',
+        "here": 'url = "./index"',
+        "flat": 'url = "wheels"\nformat = "flat"',
+    }
+    text = "".join(f'[[tool.uv.index]]\nname = "{name}"\n{it}\n' for name, it in tables.items())
+    sources = '[tool.uv.sources]\na = {path = "a"}\nb = [{index = "torch"}, {index = "more"}]\n'
+    write(tmp_path, {"pyproject.toml": f"[project]\nname = 'a'\n{text}{sources}"})
+    found = find_requirements(tmp_path)
+    assert found is not None
+    assert found.index_url == "https://${USER}:${PASS}@a.example"
+    assert found.extra_index_urls == ("https://b.example", (tmp_path / "index").as_uri())
+    assert found.explicit_index_urls == ("https://d.example",)
+    assert found.find_links == (str(tmp_path / "wheels"),)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "changes"),
     [
@@ -406,6 +427,8 @@ def test_an_extra_or_group_that_is_not_there(
         ("[project\n", "bad-toml"),
         ("[project]\n[tool.uv]\nconstraint-dependencies = 'a'\n", "bad-setting"),
         ("[project]\n[tool.uv]\noverride-dependencies = [3]\n", "bad-setting"),
+        ("[project]\n[[tool.uv.index]]\nname = 'a'\n", "bad-setting"),
+        ("[project]\n[tool.uv]\nindex = 'a'\n", "bad-setting"),
     ],
 )
 def test_a_pyproject_that_cannot_be_used(tmp_path: Path, text: str, code: str) -> None:
@@ -431,10 +454,38 @@ def test_tables_of_other_types_are_no_fault(tmp_path: Path, text: str) -> None:
     assert found.kind == "pyproject"
 
 
-def test_poetry_alone_is_said_not_to_be_read(tmp_path: Path) -> None:
-    write(tmp_path, {"pyproject.toml": "[tool.poetry.dependencies]\npython = '*'\n"})
-    with pytest.raises(UsageError, match="poetry"):
-        find_requirements(tmp_path)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[tool.poetry.dependencies]\npython = '*'\n",
+        "[tool.poetry.dependencies]\na = '*'\n",
+        "[project]\nname = 'x'\n[tool.poetry.dependencies]\na = '*'\n",
+        "[project]\ndynamic = ['dependencies']\n[tool.poetry.dependencies]\na = '*'\n",
+    ],
+)
+@pytest.mark.parametrize("files", [[], ["pyproject.toml"]])
+def test_poetry_without_its_lock_is_said_not_to_be_read(
+    tmp_path: Path, text: str, files: list[str]
+) -> None:
+    write(tmp_path, {"pyproject.toml": text})
+    with pytest.raises(UsageError) as caught:
+        find_requirements(tmp_path, files=files)
+    assert caught.value.code == "poetry-dependencies"
+    assert caught.value.hint.startswith("run 'poetry lock'")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[project]\ndependencies = ['a']\n[tool.poetry.dependencies]\na = {source = 'x'}\n",
+        "[project]\nname = 'x'\n[tool.poetry.dependencies]\npython = '*'\n",
+    ],
+)
+def test_a_poetry_project_that_lists_as_others_do(tmp_path: Path, text: str) -> None:
+    write(tmp_path, {"pyproject.toml": text})
+    found = find_requirements(tmp_path)
+    assert found is not None
+    assert found.kind == "pyproject"
 
 
 def test_the_digest_of_a_uv_lock_is_of_its_bytes_and_choices(tmp_path: Path) -> None:
@@ -459,6 +510,11 @@ def test_which_source_is_chosen(tmp_path: Path) -> None:
     assert kind() is None
     write(tmp_path, {"pyproject.toml": PYPROJECT})
     assert kind() == "pyproject"
+    # It is not one of a Poetry project.
+    write(tmp_path, {"poetry.lock": "[metadata]\nlock-version = '2.1'\n"})
+    assert kind() == "pyproject"
+    write(tmp_path, {"pyproject.toml": PYPROJECT + "[tool.poetry]\n"})
+    assert kind() == "poetry.lock"
     write(tmp_path, {"uv.lock": ""})
     assert kind() == "uv.lock"
     write(tmp_path, {"requirements.txt": ""})
@@ -486,7 +542,7 @@ def test_several_files_add_up(tmp_path: Path) -> None:
     assert (texts(found.requirements), found.files) == (["a", "b"], ("a.txt", "b.txt"))
 
 
-@pytest.mark.parametrize("name", ["pyproject.toml", "uv.lock"])
+@pytest.mark.parametrize("name", ["pyproject.toml", "uv.lock", "poetry.lock"])
 def test_kinds_are_not_mixed(tmp_path: Path, name: str) -> None:
     write(tmp_path, {"requirements.txt": "", name: PYPROJECT})
     with pytest.raises(UsageError) as caught:
@@ -494,7 +550,9 @@ def test_kinds_are_not_mixed(tmp_path: Path, name: str) -> None:
     assert caught.value.code == "mixed-requirements"
 
 
-@pytest.mark.parametrize("name", ["none.txt", "pyproject.toml", "uv.lock", "sub/uv.lock"])
+@pytest.mark.parametrize(
+    "name", ["none.txt", "pyproject.toml", "uv.lock", "sub/uv.lock", "poetry.lock"]
+)
 def test_a_named_file_that_is_missing(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError) as caught:
         find_requirements(tmp_path, files=[name])
