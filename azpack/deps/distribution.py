@@ -40,6 +40,19 @@ class WrittenFile(NamedTuple):
     text: str
 
 
+class NativeCode(NamedTuple):
+    """What a wheel's libraries and programs need, whatever the target: what, and a file that does.
+
+    `machines` are those besides Azure's that some need and no other target's would do; `versions`
+    the newest of each family of symbols, "GLIBC_2.34"; `abis` the tags of extension modules,
+    "cpython-311-x86_64-linux-gnu", empty for those that any Python finds.
+    """
+
+    machines: tuple[tuple[str, str], ...]
+    versions: tuple[tuple[str, str], ...]
+    abis: tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WheelContents:
     """What a checked wheel brings to site-packages, RECORD excepted."""
@@ -52,6 +65,7 @@ class WheelContents:
     tags: tuple[str, ...]
     entries: tuple[WheelEntry, ...]
     written: tuple[WrittenFile, ...]
+    native: NativeCode
 
     def to_json(self) -> str:
         """The form in which the store keeps it."""
@@ -67,6 +81,7 @@ class WheelContents:
             fields[name] = tuple(fields[name])
         fields["entries"] = tuple(WheelEntry(*row) for row in fields["entries"])
         fields["written"] = tuple(WrittenFile(*row) for row in fields["written"])
+        fields["native"] = NativeCode(*(tuple(map(tuple, rows)) for rows in fields["native"]))
         return cls(**fields)
 
 

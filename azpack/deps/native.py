@@ -14,6 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from azpack.deps.elf import ElfError, is_object
+from azpack.deps.needs import (
+    Code,
+    does_not_fit,
+    find_abi_faults,
+    find_machine_faults,
+    read_code,
+    survey,
+)
 from azpack.errors import WheelError
 from azpack.target.target import ARCHITECTURE
 
@@ -27,7 +36,6 @@ if TYPE_CHECKING:
         Policy,
         WheelPolicies,
     )
-    from elftools.elf.elffile import ELFFile
     from packaging.tags import Tag
 
     from azpack.target.target import Target
@@ -36,24 +44,23 @@ _LINUX = re.compile(rf"(linux|manylinux\w*?)_{ARCHITECTURE}\Z")
 _MANYLINUX = re.compile(r"manylinux_(\d+)_(\d+)_")
 # Where an installer puts these, and libraries find each other by $ORIGIN.
 _SITE_PACKAGES = re.compile(r"[^/]+\.data/(?:purelib|platlib)/")
-_LOADED_TYPES = (2, 3)  # ET_EXEC and ET_DYN; what a linker or a kernel takes does not count
-_MACHINES = {"EM_386": "i686", "EM_ARM": "armv7l"}
+_BUILD_WITH = (
+    "install Python {python} here (uv python install {python}): native code has to be built by the "
+    "target's version"
+)
 _SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _SharedObject:
-    """A program or library of the wheel: what it runs on, and what it needs.
+class _Linked:
+    """A program or library of the wheel, and the libraries that the linker finds for it."""
 
-    `versions` are those of the symbols it takes from other libraries: the library's name, and
-    a version such as "GLIBC_2.34".
-    """
-
-    name: str
-    runs_on: str
-    is_extension: bool
-    versions: frozenset[tuple[str, str]]
+    code: Code
     tree: DynamicExecutable
+
+    @property
+    def name(self) -> str:
+        return self.code.name
 
 
 def fitting_tag(wheel: Path, target: Target) -> str:
@@ -92,7 +99,7 @@ def _own_tag(name: str, tags: Collection[Tag], target: Target) -> Tag:
     here = [tag for tag in tags if tag.platform == "any" or _LINUX.match(tag.platform)]
     if not here:
         platforms = ", ".join(sorted({tag.platform for tag in tags}))
-        raise _does_not_fit(
+        raise does_not_fit(
             name,
             [f"it is for {platforms}, and Azure runs Linux on {ARCHITECTURE}"],
             hint=f"build on Linux on {ARCHITECTURE}, or choose a version that has a wheel for it",
@@ -106,21 +113,16 @@ def _own_tag(name: str, tags: Collection[Tag], target: Target) -> Tag:
             ):
                 return tag
     built_for = ", ".join(sorted({f"{tag.interpreter}-{tag.abi}" for tag in here}))
-    raise _does_not_fit(
+    raise does_not_fit(
         name,
         [f"it is for {built_for}, and the target is Python {target.python}"],
-        hint=f"install Python {target.python} here (uv python install {target.python}): "
-        "native code has to be built by the target's version",
+        hint=_BUILD_WITH.format(python=target.python),
     )
 
 
 def _is_native(opened: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
     with opened.open(member) as content:
-        head = content.read(20)
-    order = "big" if head[5:6] == b"\2" else "little"
-    return head.startswith(b"\x7fELF") and (
-        int.from_bytes(head[16:18], order) in _LOADED_TYPES  # type: ignore[arg-type]
-    )
+        return is_object(content.read(20))
 
 
 def _manylinux(
@@ -134,26 +136,34 @@ def _manylinux(
         from auditwheel.libc import Libc  # type: ignore[import-untyped]
         from auditwheel.policy import WheelPolicies
     except ImportError:
-        raise _does_not_fit(
+        raise does_not_fit(
             name,
             [f"it holds native code ({native[0].filename}), which can be judged on Linux only"],
             hint="build on Linux, or choose a version that has a wheel for it",
         ) from None
     with tempfile.TemporaryDirectory(prefix="azpack-") as temporary:
         root = Path(temporary).resolve()
-        objects = [_read(name, _extract(name, opened, member, root), root) for member in native]
-        own = [found for found in objects if found.runs_on == ARCHITECTURE]
-        # A distribution may bring a library for each platform, and choose when it runs.
-        foreign = [found for found in objects if found.runs_on != ARCHITECTURE]
-        if wrong := [found for found in foreign if found.is_extension or not own]:
-            raise _does_not_fit(
-                name,
-                [f"{f.name} is for {f.runs_on}, Azure runs {ARCHITECTURE} (glibc)" for f in wrong],
-                hint=f"build on Linux on {ARCHITECTURE} with glibc, or choose a version that has "
-                "a wheel for it",
-            )
+        places = [_extract(name, opened, member, root) for member in native]
+        codes = [code for place in places if (code := _read(name, place, root)) is not None]
+        _check_modules(name, codes, opened.namelist(), target)
+        linked = [_link(name, code, root) for code in codes if code.runs_there]
         policies = WheelPolicies(libc=Libc.GLIBC, arch=Architecture.x86_64)
-        return _oldest_platform(name, own, policies, root, target)
+        return _oldest_platform(name, linked, policies, root, target)
+
+
+def _check_modules(name: str, codes: list[Code], members: list[str], target: Target) -> None:
+    """Its code is for the target's machine, and its modules are for the target's Python."""
+    installed = {_SITE_PACKAGES.sub("", member, count=1) for member in members}
+    found = survey(codes, installed, pure=False)
+    if faults := find_machine_faults(found):
+        raise does_not_fit(
+            name,
+            faults,
+            hint=f"build on Linux on {ARCHITECTURE} with glibc, or choose a version that has "
+            "a wheel for it",
+        )
+    if faults := find_abi_faults(found, target):
+        raise does_not_fit(name, faults, hint=_BUILD_WITH.format(python=target.python))
 
 
 def _extract(name: str, opened: zipfile.ZipFile, member: zipfile.ZipInfo, root: Path) -> Path:
@@ -161,7 +171,7 @@ def _extract(name: str, opened: zipfile.ZipFile, member: zipfile.ZipInfo, root: 
 
     path = PurePosixPath(_SITE_PACKAGES.sub("", member.filename, count=1))
     if path.is_absolute() or ".." in path.parts:
-        raise _does_not_fit(name, [f"{member.filename} is not a path within it"], hint="")
+        raise does_not_fit(name, [f"{member.filename} is not a path within it"], hint="")
     place = root / path
     place.parent.mkdir(parents=True, exist_ok=True)
     with opened.open(member) as content, place.open("wb") as file:
@@ -169,55 +179,40 @@ def _extract(name: str, opened: zipfile.ZipFile, member: zipfile.ZipInfo, root: 
     return place
 
 
-def _read(wheel: str, path: Path, root: Path) -> _SharedObject:
+def _read(wheel: str, path: Path, root: Path) -> Code | None:
+    name = path.relative_to(root).as_posix()
+    content = path.read_bytes()
+    try:
+        return read_code(name, lambda offset, size: content[offset : offset + size])
+    except ElfError as error:
+        raise _unreadable(wheel, name, error) from error
+
+
+def _link(wheel: str, code: Code, root: Path) -> _Linked:
     import logging
 
-    from auditwheel.elfutils import elf_is_python_extension  # type: ignore[import-untyped]
     from auditwheel.lddtree import ldd
-    from elftools.elf.elffile import ELFFile
 
     # Without a handler its warnings, about this machine's linker, would go to standard error.
     if not (logger := logging.getLogger("auditwheel")).handlers:
         logger.addHandler(logging.NullHandler())
-    name = path.relative_to(root).as_posix()
     try:
-        with path.open("rb") as file:
-            elf = ELFFile(file)
-            machine = str(elf["e_machine"])
-            runs_on = _MACHINES.get(machine, machine.removeprefix("EM_").lower())
-            if elf.elfclass == 32 and runs_on == ARCHITECTURE:
-                runs_on = "x32"
-            tree = ldd(path, exclude=frozenset())
-            if any(soname.startswith(("libc.musl-", "ld-musl-")) for soname in tree.needed):
-                runs_on += " with musl"
-            return _SharedObject(
-                name=name,
-                runs_on=runs_on,
-                is_extension=elf_is_python_extension(path, elf)[0],
-                versions=frozenset(_symbol_versions(elf)),
-                tree=tree,
-            )
-    # A damaged file makes the readers raise whatever its bytes lead them to.
+        return _Linked(code=code, tree=ldd(root / code.name, exclude=frozenset()))
+    # A damaged file makes it raise whatever the bytes lead it to.
     except Exception as error:
-        raise _does_not_fit(
-            wheel,
-            [f"{name} can't be read: {error!r}"],
-            hint="the file is damaged; choose another version of the distribution",
-        ) from error
+        raise _unreadable(wheel, code.name, error) from error
 
 
-def _symbol_versions(elf: ELFFile) -> Iterator[tuple[str, str]]:
-    from elftools.elf.gnuversions import GNUVerNeedSection
-
-    section = elf.get_section_by_name(".gnu.version_r")
-    if isinstance(section, GNUVerNeedSection):
-        for library, versions in section.iter_versions():
-            for version in versions:
-                yield str(library.name), str(version.name)
+def _unreadable(wheel: str, name: str, error: Exception) -> WheelError:
+    return does_not_fit(
+        wheel,
+        [f"{name} can't be read: {error!r}"],
+        hint="the file is damaged; choose another version of the distribution",
+    )
 
 
 def _oldest_platform(
-    name: str, objects: list[_SharedObject], policies: WheelPolicies, root: Path, target: Target
+    name: str, objects: list[_Linked], policies: WheelPolicies, root: Path, target: Target
 ) -> str:
     limit = tuple(map(int, target.glibc.split(".")))
     # The oldest first: each newer one allows all that an older one does.
@@ -236,7 +231,7 @@ def _oldest_platform(
         found.name: policies.lddtree_external_references(found.tree, root)
         for found in objects
         # A library that only others of the wheel load finds its own libraries by their paths.
-        if found.is_extension or PurePosixPath(found.name).name not in needed
+        if found.code.module or PurePosixPath(found.name).name not in needed
     }
     too_new: list[str] = []
     others: list[str] = []
@@ -255,15 +250,15 @@ def _oldest_platform(
         hint = "list psycopg2-binary, whose wheels bring libpq, in place of psycopg2"
     elif too_new:
         hint += f", or build on a system with glibc {target.glibc} or older"
-    raise _does_not_fit(name, too_new + others, hint=hint)
+    raise does_not_fit(name, too_new + others, hint=hint)
 
 
 def _new_symbols(
-    found: _SharedObject, policy: Policy, brought: Collection[str], target: Target
+    found: _Linked, policy: Policy, brought: Collection[str], target: Target
 ) -> Iterator[str]:
     """The symbol versions that the policy does not promise, the newest of each family."""
     newest: dict[str, str] = {}
-    for library, symbol in found.versions:
+    for library, symbol in found.code.needs.versions:
         family, _, version = symbol.partition("_")
         known = policy.symbol_versions.get(family)
         if known is not None and version not in known and library not in brought:
@@ -280,7 +275,7 @@ def _in_order(version: str) -> tuple[int, ...]:
 
 
 def _strange_libraries(
-    found: _SharedObject, reference: ExternalReference, brought: Collection[str]
+    found: _Linked, reference: ExternalReference, brought: Collection[str]
 ) -> Iterator[str]:
     if missing := set(reference.libs) - set(brought):
         direct = sorted(missing & set(found.tree.needed))
@@ -295,17 +290,7 @@ def _strange_libraries(
         yield f"{found.name} uses {', '.join(symbols[:_SHOWN])} of {library}, which are private"
 
 
-def _processor(found: _SharedObject) -> Iterator[str]:
+def _processor(found: _Linked) -> Iterator[str]:
     """Instructions beyond the baseline, where the linker noted that they are needed."""
     if level := found.tree.platform.extended_architecture:
         yield f"{found.name} needs a processor of {level.value}"
-
-
-def _does_not_fit(name: str, faults: list[str], *, hint: str) -> WheelError:
-    more = [f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else []
-    return WheelError(
-        "does-not-fit",
-        f"{name} does not run on the target: {'; '.join([*faults[:_SHOWN], *more])}",
-        hint=hint,
-        context={"wheel": name, "faults": faults},
-    )

@@ -15,10 +15,15 @@ import os
 import re
 import stat
 import zlib
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from azpack.archive import DEFLATED, STORED, ArchiveError, Member, data_offset, read_directory
 from azpack.deps.distribution import HEADERS, WheelContents, WheelEntry, WrittenFile
+from azpack.deps.elf import MAGIC, ElfError
+from azpack.deps.excerpt import Excerpt
+from azpack.deps.needs import Code, read_code, survey
 from azpack.errors import WheelError
 
 try:
@@ -110,6 +115,7 @@ class _Reader:
             raise ArchiveError(f"it has {len(infos) or 'no'} .dist-info folders of {self.name}")
         self.dist_info = infos.pop()
         self.stem = self.dist_info.removesuffix(".dist-info")
+        self.codes: list[Code] = []
 
     def contents(self) -> WheelContents:
         requires_python, requires = self._check_metadata()
@@ -145,6 +151,9 @@ class _Reader:
             tags=tuple(sorted(map(str, self.tags))),
             entries=tuple(entry for path, entry in entries.items() if path not in written),
             written=tuple(written.values()),
+            native=survey(
+                self.codes, self.members, pure=all(tag.platform == "any" for tag in self.tags)
+            ),
         )
 
     def _check_metadata(self) -> tuple[str, tuple[str, ...]]:
@@ -203,13 +212,22 @@ class _Reader:
                 raise ArchiveError(f"its RECORD has a hash by {algorithm!r} for {member.name!r}")
             hashes[algorithm] = hashlib.new(algorithm)
         crc = size = 0
+        excerpt = None
         for chunk in self._inflate(member, offset):
+            if excerpt is not None:
+                excerpt.add(chunk)
+            elif not size and chunk.startswith(MAGIC):
+                excerpt = Excerpt(partial(self._inflate, member, offset), chunk)
             crc = inflating.crc32(chunk, crc)
             size += len(chunk)
             for digest in hashes.values():
                 digest.update(chunk)
         if crc != member.crc or size != member.size:
             raise ArchiveError(f"{member.name!r} is damaged: it does not have the CRC it should")
+        # No linker loads what is damaged: it is there to be read, as data of a test are.
+        with suppress(ElfError):
+            if excerpt is not None and (code := read_code(member.name, excerpt.read)) is not None:
+                self.codes.append(code)
         if member.is_folder or member.name in {f"{self.dist_info}/{own}" for own in _UNHASHED}:
             return hashes["sha256"].hexdigest()
         if claimed is None:

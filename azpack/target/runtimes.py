@@ -29,6 +29,13 @@ class Runtime:
     note: str = ""
 
 
+def load_symbol_versions() -> dict[str, dict[str, str]]:
+    """Read what versions of symbols the images' libraries have: the newest, by glibc and family."""
+    table = json.loads(Path(__file__).with_name("runtimes.json").read_bytes())
+    versions: dict[str, dict[str, str]] = table["symbol_versions"]
+    return versions
+
+
 def load_runtimes() -> tuple[Runtime, ...]:
     """Read the table, oldest first."""
     table = json.loads(Path(__file__).with_name("runtimes.json").read_bytes())

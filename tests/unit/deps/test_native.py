@@ -144,6 +144,16 @@ def test_other_architectures(tmp_path: Path, native: bytes) -> None:
 
 
 @needs_elf
+def test_modules_for_another_python(tmp_path: Path, native: bytes) -> None:
+    name = "demo__x.cpython-312-x86_64-linux-gnu_so"
+    path = wheel(tmp_path, "py3-none-any", **{name: native})
+    error = refused(path, target(glibc="2.39"))
+    assert "x.cpython-312-x86_64-linux-gnu.so is for CPython 3.12, the target is" in error.message
+    assert "uv python install 3.11" in error.hint
+    assert fitting_tag(path, target("3.12", "2.39")).startswith("py3-none-manylinux_2_")
+
+
+@needs_elf
 def test_musl(tmp_path: Path, native: bytes) -> None:
     code = with_text(native, b"libc.so.6", b"ld-musl-x")
     error = refused(wheel(tmp_path, "cp311-cp311-linux_x86_64", demo__x_so=code), target())

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import json
 import os
 import stat
 import struct
@@ -17,9 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import azpack.deps.wheel as wheel_module
-from azpack.deps.distribution import HEADERS, WheelContents
+from azpack.deps.distribution import HEADERS, NativeCode, WheelContents
 from azpack.deps.wheel import check_wheel
 from azpack.errors import WheelError
+from tests.objects import EM_AARCH64, make_object
 from tests.wheels import WHEEL, rewrite_headers, sha256_of, write_wheel
 
 if TYPE_CHECKING:
@@ -95,6 +97,43 @@ def test_sound_wheel(tmp_path: Path) -> None:
 def test_stored_members(tmp_path: Path) -> None:
     path = write_wheel(tmp_path, "demo", "1.0", FILES, method=zipfile.ZIP_STORED)
     assert {entry.method for entry in check_wheel(path).entries} == {zipfile.ZIP_STORED}
+
+
+@inflaters
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("gap", [0, 9 << 20])
+def test_what_native_code_needs(tmp_path: Path, method: int, gap: int) -> None:
+    versions = [("libc.so.6", "GLIBC_2.34"), ("libgrafted.so.1", "GCC_12.0.0")]
+    module = make_object(versions=versions, gaps=(gap, gap, gap), symbols=["PyInit_a"])
+    files = {
+        "demo/a.cpython-311-x86_64-linux-gnu.so": module,
+        "demo.libs/libgrafted.so.1": make_object(),
+        "demo/data.bin": module[:100],  # as data of tests may be
+        "demo/text.so": b"INPUT ( libgrafted.so )",
+    }
+    path = write_wheel(tmp_path, "demo", "1.0", files, method=method)
+    contents = check_wheel(path)
+    name = "demo/a.cpython-311-x86_64-linux-gnu.so"
+    assert contents.native == NativeCode(
+        machines=(),
+        versions=(("GLIBC_2.34", name),),
+        abis=(("cpython-311-x86_64-linux-gnu", name),),
+    )
+    assert WheelContents.from_json(contents.to_json()) == contents
+
+
+@pytest.mark.parametrize(("tag", "found"), [("py3-none-any", 0), ("py3-none-linux_x86_64", 1)])
+def test_native_code_for_what_is_no_linux(tmp_path: Path, tag: str, found: int) -> None:
+    phone = make_object(machine=EM_AARCH64, needed=["libc.so"], versions=[])
+    contents = check_wheel(write_wheel(tmp_path, "demo", "1.0", {"demo/a": phone}, tag=tag))
+    assert len(contents.native.machines) == found
+
+
+def test_contents_that_lack_what_is_noted_of_native_code(tmp_path: Path) -> None:
+    contents = json.loads(check_wheel(write_wheel(tmp_path, "demo", "1.0", FILES)).to_json())
+    assert contents.pop("native") == [[], [], []]
+    with pytest.raises(KeyError):
+        WheelContents.from_json(json.dumps(contents))
 
 
 def test_name_and_version_that_are_spelled_otherwise(tmp_path: Path) -> None:
