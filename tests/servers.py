@@ -37,7 +37,8 @@ class Fault:
 
     `status` alone answers with that status; `location` redirects to a URL. Otherwise the answer
     is announced as usual, with `content` in place of the file's: `cut_after` so many bytes the
-    connection is closed, `stall_after` so many bytes nothing more comes.
+    connection is closed, `stall_after` so many bytes nothing more comes. With a `method` this
+    is for that one alone.
     """
 
     status: int | None = None
@@ -46,6 +47,7 @@ class Fault:
     cut_after: int | None = None
     stall_after: int | None = None
     times: int | None = None
+    method: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,7 @@ class Asked:
     path: str
     authorization: str | None
     range: str | None
+    method: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,12 +154,14 @@ class IndexServer:
         with self._lock:
             self.asked.append(asked)
 
-    def take_fault(self, path: str) -> Fault | None:
+    def take_fault(self, path: str, method: str) -> Fault | None:
         """The fault of a path, which is used up by it where it is for so many times."""
         with self._lock:
             path = path.rstrip("/")
             fault = self.faults.get(path)
-            if fault is None or fault.times is None:
+            if fault is None or fault.method not in ("", method):
+                return None
+            if fault.times is None:
                 return fault
             if fault.times == 0:
                 return None
@@ -244,6 +249,7 @@ def _metadata(wheel: Path) -> bytes:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # who comes at once is to be let in at once
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that goes away is no error."""
@@ -256,10 +262,16 @@ def _handler_of(index: IndexServer) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             path = unquote(urlsplit(self.path).path)
             authorization = self.headers["Authorization"]
-            index.note(Asked(path=path, authorization=authorization, range=self.headers["Range"]))
+            asked = Asked(
+                path=path,
+                authorization=authorization,
+                range=self.headers["Range"],
+                method=self.command,
+            )
+            index.note(asked)
             if not index.admits(authorization):
                 self._empty(401, {"WWW-Authenticate": 'Basic realm="index"'})
-            elif (fault := index.take_fault(path)) is None:
+            elif (fault := index.take_fault(path, self.command)) is None:
                 self._answer(path, Fault())
             elif fault.location:
                 self._empty(302, {"Location": fault.location})

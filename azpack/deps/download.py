@@ -26,9 +26,6 @@ _CHUNK = 1 << 18
 _ATTEMPTS = 5
 _TIMEOUTS = (10.0, 30.0)  # seconds to connect, and to wait for the next bytes
 _PAUSE = 0.5
-_UNPROVEN = "the index asks for a client certificate that it knows"
-_PROXY_REFUSES = "the proxy refuses the credentials"
-_AGAIN = {408, 425, 429, 500, 502, 503, 504}
 
 
 class Downloader:
@@ -88,6 +85,8 @@ class Downloader:
         from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
         from urllib3.exceptions import HTTPError
 
+        from azpack.deps.session import describe_failure
+
         fault = ""
         with open(path, "wb", buffering=0) as file:
             transfer = _Transfer(file)
@@ -104,9 +103,9 @@ class Downloader:
                         "bad-url", f"{public(wanted.url)} is not a URL to download from"
                     ) from None
                 except (RequestException, HTTPError) as error:
+                    fault = describe_failure(error, waited=_TIMEOUTS[1])
                     if hint := connection_hint(str(error)):  # the next attempt would fail too
-                        raise _failed(wanted, _describe(error), hint) from None
-                    fault = _describe(error)
+                        raise _failed(wanted, fault, hint) from None
                 if not fault:
                     return transfer.digest.hexdigest()
         raise _failed(
@@ -117,8 +116,10 @@ class Downloader:
 
     def _attempt(self, session: Session, wanted: LockedDistribution, transfer: _Transfer) -> str:
         """Receive what is missing; returns what went wrong, nothing if the file is whole."""
+        from azpack.deps.session import PASSING_FAULTS
+
         with self._get(session, wanted.url, start=transfer.received) as response:
-            if response.status_code in _AGAIN:
+            if response.status_code in PASSING_FAULTS:
                 return f"the index answers {response.status_code} {response.reason}"
             _refuse_errors(response, wanted)
             self._progress.advance(-transfer.accept(response))
@@ -183,10 +184,12 @@ def _failed(wanted: LockedDistribution, fault: str, hint: str) -> UnreachableErr
 
 
 def _refuse_errors(response: Response, wanted: LockedDistribution) -> None:
+    from azpack.deps.session import PROXY_REFUSES
+
     status = response.status_code
     if status == 407:
         hint = connection_hint("proxy authentication required") or ""
-        raise _failed(wanted, _PROXY_REFUSES, hint)
+        raise _failed(wanted, PROXY_REFUSES, hint)
     if status in (401, 403):
         raise UnreachableError(
             "index-refused",
@@ -199,27 +202,3 @@ def _refuse_errors(response: Response, wanted: LockedDistribution) -> None:
             f"{wanted.filename} is not at {public(wanted.url)}: {status} {response.reason}",
             hint="the index may have removed it: lock again",
         )
-
-
-def _describe(error: Exception) -> str:
-    """What a library's nested error comes down to, without its URL and objects."""
-    text = str(error)
-    for sign, meaning in (
-        ("Read timed out", "no bytes came for 30 seconds"),
-        ("timed out", "the connection timed out"),
-        ("CERTIFICATE_VERIFY_FAILED", "the certificate of the index can't be verified"),
-        ("CERTIFICATE_REQUIRED", _UNPROVEN),
-        ("UNKNOWN_CA", _UNPROVEN),
-        ("Tunnel connection failed: 407", _PROXY_REFUSES),
-        ("connect to proxy", "the proxy does not answer"),
-        ("SSLError", "no secure connection can be made"),
-        ("Name or service not known", "the host's name is unknown"),
-        ("Temporary failure in name resolution", "the host's name can't be looked up"),
-        ("Connection refused", "the connection was refused"),
-        ("IncompleteRead", "the connection was cut"),
-        ("Connection aborted", "the connection was cut"),
-        ("Connection reset", "the connection was reset"),
-    ):
-        if sign in text:
-            return meaning
-    return type(error).__name__

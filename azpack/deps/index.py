@@ -6,30 +6,33 @@ Settings are read as pip reads them: `PIP_*` environment variables, then pip.con
 
 from __future__ import annotations
 
-import configparser
 import os
 import re
-import sys
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from azpack.deps.git_credentials import repositories_in
 from azpack.deps.passwords import find_password
+from azpack.deps.pip_settings import pip_settings
 from azpack.deps.trust import find_authorities, find_client_certificate
 from azpack.errors import UsageError
 from azpack.redaction import conceal
 from azpack.redaction import redact as redact  # here is where one looks for it
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 PYPI = "https://pypi.org/simple"
 
 _TRUE = ("1", "true", "yes", "on", "y", "t")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_ONLY_VARIABLES = re.compile(rf"(?:{_VARIABLE.pattern})+")
 _USER_INFO = re.compile(r"://[^/]*@")
+# The scheme, which may come from a variable too, and the user info.
+_BEGINNING = re.compile(r"([^/?#]*://)?([^/?#]*)@")
 _URL = re.compile(r"https?://[^/\s]+@[^\s]+")
 # What needs no quoting there, or is quoted already (RFC 3986, 3.2.1).
 _FIT_FOR_USER_INFO = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*")
@@ -40,41 +43,135 @@ class IndexSettings:
     """The indexes in use, their URLs with credentials: never print one, print `public(url)`.
 
     `strategy` is "first-match" or "best-match"; `find_links` are folders, files or URLs;
+    `explicit_index_urls` have only what a project takes from them by name, though pip asks them for
+    all. `trusted_hosts` are those that pip talks to without TLS, as HOST or HOST:PORT.
     `certificates` is the path of a bundle of trusted authorities, or None for the usual ones;
     `client_certificate` that of a certificate with its key. `proxy` is the URL of the one that
     pip's settings name; those of the environment are not here. `repositories` are the URLs of
     Git repositories that requirements name with credentials.
+
+    `written` says of each URL how it may be shown and written down: as the user wrote it, with
+    `${NAME}` in place of values, and without credentials in plain. Of those in `withheld` such
+    credentials were left out.
     """
 
     index_url: str = PYPI
     extra_index_urls: tuple[str, ...] = ()
+    explicit_index_urls: tuple[str, ...] = ()
     find_links: tuple[str, ...] = ()
     no_index: bool = False
     strategy: str = "first-match"
+    trusted_hosts: tuple[str, ...] = ()
     certificates: str | None = None
     client_certificate: str | None = None
     proxy: str | None = None
     repositories: tuple[str, ...] = ()
+    written: Mapping[str, str] = field(default_factory=dict, compare=False)
+    withheld: frozenset[str] = field(default=frozenset(), compare=False)
 
     def urls(self) -> tuple[str, ...]:
         """All indexes, in the order in which a name is looked for."""
-        return () if self.no_index else (*self.extra_index_urls, self.index_url)
+        if self.no_index:
+            return ()
+        return (*self.extra_index_urls, *self.explicit_index_urls, self.index_url)
 
     def places(self) -> tuple[str, ...]:
         """All that lists files: the indexes, and what `find_links` names."""
         return (*self.urls(), *self.find_links)
+
+    def remote_places(self) -> tuple[str, ...]:
+        """What is not on this machine of all places, each once, in the order in which pip asks."""
+        others = (self.index_url, *self.extra_index_urls, *self.explicit_index_urls)
+        places = (*self.find_links, *(() if self.no_index else others))
+        return tuple(place for place in dict.fromkeys(places) if is_remote(place))
+
+    def insecure_places(self) -> tuple[str, ...]:
+        """The places that pip passes over: without TLS, on another host, and not trusted.
+
+        (pip's `PipSession.is_secure_origin`.)
+        """
+        return tuple(
+            place
+            for place in self.remote_places()
+            if urlsplit(place).scheme == "http"
+            and not _is_loopback(urlsplit(place).hostname or "")
+            and not any(_is_named_by(host, place) for host in self.trusted_hosts)
+        )
+
+    def for_platform(self) -> dict[str, str]:
+        """The app settings by which pip on the platform uses the same indexes, as `written`.
+
+        What is on this machine (`file:`) is left out. Where that is the index that stands in
+        PyPI's place, pip there asks PyPI again. Of the trusted hosts those count that are used.
+        """
+        private = [place for place in self.remote_places() if not is_pypi(place)]
+        trusted = [it for it in self.trusted_hosts if any(_is_named_by(it, at) for at in private)]
+        settings = {
+            "PIP_FIND_LINKS": self._remote(self.find_links),
+            "PIP_TRUSTED_HOST": " ".join(trusted),
+        }
+        if self.no_index:
+            settings["PIP_NO_INDEX"] = "1"
+        else:
+            index = [] if is_pypi(self.index_url) else [self.index_url]
+            settings["PIP_INDEX_URL"] = self._remote(index)
+            extra = (*self.extra_index_urls, *self.explicit_index_urls)
+            settings["PIP_EXTRA_INDEX_URL"] = self._remote(extra)
+        return {name: value for name, value in sorted(settings.items()) if value}
+
+    def on_platform(self) -> IndexSettings:
+        """The settings as the platform has them, with the values of its variables.
+
+        It lacks passwords that stand nowhere as `${NAME}`, the authorities that are trusted here,
+        and the client certificate. The places are the same ones in the same order.
+        """
+        return replace(
+            self,
+            index_url=self._as_written(self.index_url),
+            extra_index_urls=tuple(map(self._as_written, self.extra_index_urls)),
+            explicit_index_urls=tuple(map(self._as_written, self.explicit_index_urls)),
+            find_links=tuple(map(self._as_written, self.find_links)),
+            certificates=None,
+            client_certificate=None,
+        )
+
+    def _as_written(self, url: str) -> str:
+        """The URL with the credentials that may be written down, and no others."""
+        if url not in self.written or url in self.withheld:
+            return public(url)
+        parts = urlsplit(url)
+        if not parts.username or parts.password is not None:
+            return url
+        # netrc and keyring, which have passwords for users alone, are on this machine only.
+        user, _, host = parts.netloc.rpartition("@")
+        return urlunsplit(parts._replace(netloc=f"{user}:@{host}"))
+
+    def _remote(self, urls: Iterable[str]) -> str:
+        """Those that are not on this machine, each once and as it may be written."""
+        written = {self.written.get(url, public(url)): None for url in urls if is_remote(url)}
+        return " ".join(written)
+
+    def with_explicit(self, urls: Iterable[str]) -> IndexSettings:
+        """The same, and these indexes as explicit ones, unless they are known.
+
+        PyPI is not added: who has another index in its place does not want it.
+        """
+        known = {PYPI, *(public(url).rstrip("/") for url in self.places())}
+        more = [url for url in dict.fromkeys(urls) if public(url).rstrip("/") not in known]
+        return replace(self, explicit_index_urls=(*self.explicit_index_urls, *more))
 
     def index_of(self, url: str) -> str | None:
         """The index that lists the file at `url`, without credentials, as far as one can tell.
 
         A lock names files, not indexes. A file lies on its index's host, except on PyPI.
         """
-        if urlsplit(url).hostname == "files.pythonhosted.org":
+        if is_of_pypi(url):
             url = PYPI
         indexes = self.urls()
         if found := _nearest(url, indexes):
             return public(found)
-        return public(indexes[0]) if len(indexes) == 1 and url.startswith("http") else None
+        alone = len(indexes) == 1 and not is_pypi(indexes[0]) and is_remote(url)
+        return public(indexes[0]) if alone else None
 
     def credentials_for(self, url: str) -> tuple[str, str] | None:
         """User and password for the file at `url`: its own, or those of an index on its host.
@@ -93,6 +190,18 @@ class IndexSettings:
         return user, unquote(parts.password)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """The URL of an index or of links, and how it may be written, perhaps without credentials."""
+
+    url: str
+    written: str
+    withheld: bool = False
+
+
+_PYPI = _Place(url=PYPI, written=PYPI)
+
+
 def _nearest(url: str, places: Sequence[str]) -> str | None:
     """Of the places on the URL's host the one whose path has the most in common with its."""
     host, path = _host_and_path(url)
@@ -109,6 +218,39 @@ def _nearest(url: str, places: Sequence[str]) -> str | None:
 def _host_and_path(url: str) -> tuple[tuple[str, str], list[str]]:
     parts = urlsplit(url)
     return (parts.scheme, parts.netloc.rpartition("@")[2].lower()), parts.path.split("/")
+
+
+def is_pypi(url: str) -> bool:
+    """Whether a URL is that of PyPI's own index."""
+    return public(url).rstrip("/").lower() == PYPI
+
+
+def is_of_pypi(url: str) -> bool:
+    """Whether a URL is that of a file on PyPI."""
+    return urlsplit(url).hostname == "files.pythonhosted.org"
+
+
+def is_remote(url: str) -> bool:
+    """Whether a URL is not of this machine's files."""
+    return urlsplit(url).scheme in ("http", "https")
+
+
+def _is_loopback(host: str) -> bool:
+    from ipaddress import ip_address
+
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _is_named_by(trusted: str, place: str) -> bool:
+    """Whether a trusted host is that of a place, and its port too where it says one."""
+    parts = urlsplit(place)
+    named = urlsplit(f"//{trusted}")
+    with suppress(ValueError):  # its port is no number
+        return named.hostname == parts.hostname and named.port in (None, parts.port)
+    return False
 
 
 def has_token_alone(url: str) -> bool:
@@ -171,9 +313,11 @@ def find_indexes(
     *,
     index_url: str | None = None,
     extra_index_urls: Sequence[str] = (),
+    explicit_index_urls: Sequence[str] = (),
     find_links: Sequence[str] = (),
     no_index: bool = False,
     strategy: str = "first-match",
+    trusted_hosts: Sequence[str] = (),
     cert: str | None = None,
     client_cert: str | None = None,
     requirements: Sequence[str] = (),
@@ -189,31 +333,61 @@ def find_indexes(
     """
     pip = pip_settings(environ)
 
-    def urls(values: Sequence[str], name: str) -> Iterator[str]:
+    def given(values: Sequence[str], name: str) -> Iterator[_Place]:
         for value in values:
-            yield _checked(expand(value, environ, place=f"--{name}"), f"--{name}")
+            yield _named_place(value, environ, f"--{name}")
+        for url in pip.get(name, "").split():  # pip puts in no variables there
+            written = public(_checked(url, f"pip's {name}"))
+            yield _Place(url=url, written=written, withheld=written != url)
 
-    def pip_urls(name: str) -> Iterator[str]:
-        return (_checked(url, f"pip's {name}") for url in pip.get(name, "").split())
-
-    extra = [*urls(extra_index_urls, "extra-index-url"), *pip_urls("extra-index-url")]
-    links = [*urls(find_links, "find-links"), *pip_urls("find-links")]
+    index = next(given([index_url] if index_url else [], "index-url"), _PYPI)
+    extra = list(given(extra_index_urls, "extra-index-url"))
+    explicit = [_named_place(it, environ, "[[tool.uv.index]]") for it in explicit_index_urls]
+    links = list(map(_link, given(find_links, "find-links")))
     repositories = list(_repositories(requirements, environ))
+    # What is given in both ways is written in that which loses nothing.
+    places: dict[str, _Place] = {}
+    for place in sorted([index, *extra, *explicit, *links], key=lambda place: place.withheld):
+        places.setdefault(place.url, place)
     settings = IndexSettings(
-        index_url=next(urls([index_url], "index-url")) if index_url
-        else next(pip_urls("index-url"), PYPI),
-        extra_index_urls=tuple(dict.fromkeys(extra)),
-        find_links=tuple(dict.fromkeys(map(_link, links))),
+        index_url=index.url,
+        extra_index_urls=tuple(dict.fromkeys(place.url for place in extra)),
+        explicit_index_urls=tuple(dict.fromkeys(place.url for place in explicit)),
+        find_links=tuple(dict.fromkeys(place.url for place in links)),
         no_index=no_index or pip.get("no-index", "").lower() in _TRUE,
         strategy=strategy,
+        trusted_hosts=tuple(dict.fromkeys((*trusted_hosts, *pip.get("trusted-host", "").split()))),
         certificates=find_authorities(cert, pip, environ),
         client_certificate=find_client_certificate(client_cert, pip, environ),
         proxy=_proxy(pip),
         repositories=tuple(dict.fromkeys(repositories)),
+        written={place.url: place.written for place in places.values()},
+        withheld=frozenset(place.url for place in places.values() if place.withheld),
     )  # fmt: skip
     for url in (*settings.urls(), *settings.find_links, settings.proxy or ""):
         _conceal(url)
     return settings
+
+
+def _named_place(text: str, environ: Mapping[str, str], named_by: str) -> _Place:
+    """The place that a user names, perhaps with `${NAME}` in it."""
+    url = _checked(expand(text, environ, place=named_by), named_by)
+    written = _without_literals(text)
+    return _Place(url=url, written=written, withheld=written != text)
+
+
+def _without_literals(text: str) -> str:
+    """A URL as it was written, its user info only where that is `${NAME}` in the secret part.
+
+    That is the password, or without one the user: then it may be a token.
+    """
+    found = _BEGINNING.match(text)
+    if not found:
+        return text
+    user, _, password = found[2].partition(":")
+    if _ONLY_VARIABLES.fullmatch(password or user):
+        return text
+    return (found[1] or "") + text[found.end() :]
 
 
 def _conceal(url: str) -> None:
@@ -255,59 +429,10 @@ def _checked(url: str, place: str) -> str:
     return url
 
 
-def _link(link: str) -> str:
+def _link(place: _Place) -> _Place:
     """A folder as a URL, which means the same in every working folder."""
+    if "://" in place.url:
+        return place
     # A ~NAME that is nobody's is left as it is, as by a shell.
-    return link if "://" in link else Path(os.path.expanduser(link)).absolute().as_uri()
-
-
-def pip_settings(environ: Mapping[str, str]) -> dict[str, str]:
-    """pip's settings by their long names: pip.conf, and over it `PIP_*`, without empty ones."""
-    sections: dict[str, dict[str, str]] = {"global": {}, "install": {}}
-    for path in _pip_configuration_files(environ):
-        parser = configparser.RawConfigParser()
-        try:
-            parser.read(path, encoding="utf-8")
-        except (configparser.Error, UnicodeDecodeError, OSError) as error:
-            raise UsageError(
-                "bad-pip-configuration",
-                f"{path} can't be read as pip's configuration: {str(error).splitlines()[0]}",
-                hint="mend it, or set PIP_CONFIG_FILE to another file",
-            ) from error
-        for section, settings in sections.items():
-            if parser.has_section(section):
-                settings.update(
-                    (name.replace("_", "-").removeprefix("--"), value)
-                    for name, value in parser.items(section)
-                )
-    # What is empty counts as not said, and [install] stands before [global] of any file.
-    settings = {name: value for rows in sections.values() for name, value in rows.items() if value}
-    for name, value in environ.items():
-        if name.startswith("PIP_") and value:
-            settings[name[4:].lower().replace("_", "-")] = value
-    return settings
-
-
-def _pip_configuration_files(environ: Mapping[str, str]) -> list[Path]:
-    """pip's configuration files in the order in which later ones override earlier ones."""
-    chosen = environ.get("PIP_CONFIG_FILE")
-    if chosen == os.devnull:
-        return []
-    home = Path.home()
-    if sys.platform == "win32":
-        shared = [Path(environ.get("ProgramData", "C:/ProgramData")) / "pip/pip.ini"]
-        user = [home / "pip/pip.ini", Path(environ.get("APPDATA", home)) / "pip/pip.ini"]
-        site = Path(sys.prefix) / "pip.ini"
-    else:
-        folders = environ.get("XDG_CONFIG_DIRS") or "/etc/xdg"
-        shared = [Path(folder) / "pip/pip.conf" for folder in folders.split(":")]
-        shared.append(Path("/etc/pip.conf"))
-        own = Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "pip/pip.conf"
-        user = [home / ".pip/pip.conf", own]
-        if sys.platform == "darwin":
-            user.insert(1, home / "Library/Application Support/pip/pip.conf")
-        site = Path(sys.prefix) / "pip.conf"
-    if chosen:
-        # Where this file is, it stands in the place of the user's own.
-        return [*shared, *([] if Path(chosen).exists() else user), site, Path(chosen)]
-    return [*shared, *user, site]
+    url = Path(os.path.expanduser(place.url)).absolute().as_uri()
+    return _Place(url=url, written=url)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-from contextlib import suppress
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
-from azpack.deps.lock import file_path, normalized
+from azpack.deps.pages import find_files, version_of
 from azpack.target.target import other_targets
 
 if TYPE_CHECKING:
@@ -22,8 +18,6 @@ if TYPE_CHECKING:
     from azpack.deps.index import IndexSettings
     from azpack.target.target import Target
 
-_ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
-_TIMEOUTS = (5.0, 15.0)
 _OTHER_SYSTEMS = {"Windows": "win32", "macOS": "darwin"}
 _GLIBC = re.compile(r"manylinux_(\d+)_(\d+)_x86_64")
 
@@ -54,13 +48,13 @@ def find_offers(
     """
     from packaging.version import InvalidVersion, Version
 
-    filenames = [file for file in _filenames(place, name, indexes) if _is_named(file, name)]
+    filenames = [file.filename for file in find_files(place, name, indexes)]
     wheels = _wheels(filenames)
     try:
         wanted = Version(version) if version else max(wheels, default=None)
     except InvalidVersion:
         return None
-    if wanted is None or not any(_is_of(filename, wanted) for filename in filenames):
+    if wanted is None or wanted not in map(version_of, filenames):
         return None
     tags = wheels.get(wanted, frozenset())
     fitting = frozenset(target.tags())
@@ -79,38 +73,16 @@ def _pythons(tags: frozenset[Tag], target: Target) -> tuple[str, ...]:
 
 def _wheels(filenames: Iterable[str]) -> dict[Version, frozenset[Tag]]:
     """The tags of all wheels, by version."""
-    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+    from packaging.utils import parse_wheel_filename
 
     wheels: dict[Version, frozenset[Tag]] = {}
     for filename in filenames:
         try:
             _, version, _, tags = parse_wheel_filename(filename)
-        except InvalidWheelFilename:
+        except ValueError:  # none, or with a number of thousands of digits
             continue
         wheels[version] = wheels.get(version, frozenset()) | tags
     return wheels
-
-
-def _is_named(filename: str, name: str) -> bool:
-    stem = filename.partition("-")[0] if filename.endswith(".whl") else filename.rpartition("-")[0]
-    return normalized(stem) == name
-
-
-def _is_of(filename: str, version: Version) -> bool:
-    """Whether a file, a wheel or an sdist, is of the version."""
-    from packaging.utils import (
-        InvalidSdistFilename,
-        InvalidWheelFilename,
-        parse_sdist_filename,
-        parse_wheel_filename,
-    )
-
-    try:
-        if filename.endswith(".whl"):
-            return parse_wheel_filename(filename)[1] == version
-        return parse_sdist_filename(filename)[1] == version
-    except (InvalidSdistFilename, InvalidWheelFilename):
-        return False
 
 
 def _marker(systems: set[str]) -> str:
@@ -155,49 +127,3 @@ def _system(platform: str) -> str:
 def _natural(text: str) -> list[tuple[int, str]]:
     parts = re.findall(r"\d+|\D+", text)
     return [(int(part) if part.isdecimal() else -1, part) for part in parts]
-
-
-def _filenames(place: str, name: str, indexes: IndexSettings) -> list[str]:
-    """The files that a place lists, an index in either form of the simple API (PEP 503, 691)."""
-    import requests
-
-    from azpack.deps.session import authentication, make_session, trusting_context
-
-    url = place if place in indexes.find_links else f"{place.rstrip('/')}/{name}/"
-    if path := file_path(url):
-        page = path / "index.html" if path.is_dir() else path
-        if page.is_file():
-            return _links(page.read_text("utf-8", "replace"))
-        return os.listdir(path) if path.is_dir() else []
-    session = make_session(indexes, trusting_context(indexes))
-    try:
-        response = session.get(
-            url,
-            headers={"Accept": _ACCEPT},
-            auth=authentication(indexes, url),
-            timeout=_TIMEOUTS,
-        )
-        response.raise_for_status()
-        if "json" in response.headers.get("Content-Type", ""):
-            return [str(file["filename"]) for file in response.json()["files"]]
-    except (requests.RequestException, KeyError, TypeError):
-        return []
-    return _links(response.text)
-
-
-def _links(page: str) -> list[str]:
-    parser = _LinkParser()
-    parser.feed(page)
-    return parser.filenames
-
-
-class _LinkParser(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.filenames: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        target = dict(attrs).get("href")
-        if tag == "a" and target:
-            with suppress(ValueError):  # a link that is no URL
-                self.filenames.append(unquote(urlsplit(target).path.rpartition("/")[2]))

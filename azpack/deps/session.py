@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
+from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_auth_from_url, should_bypass_proxies
 
 from azpack.deps.passwords import find_login
@@ -18,6 +19,10 @@ from azpack.errors import UsageError
 
 if TYPE_CHECKING:
     from azpack.deps.index import IndexSettings
+
+PASSING_FAULTS = {408, 425, 429, 500, 502, 503, 504}  # of which another attempt may know nothing
+PROXY_REFUSES = "the proxy refuses the credentials"
+_UNPROVEN = "the index asks for a client certificate that it knows"
 
 
 def trusting_context(indexes: IndexSettings) -> ssl.SSLContext:
@@ -57,9 +62,46 @@ def _bad_certificates(path: str, fault: str, error: OSError) -> UsageError:
 
 def authentication(indexes: IndexSettings, url: str) -> HTTPBasicAuth | None:
     """What proves to the server of `url` who asks, where the settings know."""
-    # netrc is not left to requests: text is sent in Latin-1, and servers expect UTF-8 (RFC 7617).
-    found = indexes.credentials_for(url) or find_login(urlsplit(url).hostname or "")
-    return HTTPBasicAuth(found[0].encode(), found[1].encode()) if found else None
+    # netrc is not left to requests, which would send text in Latin-1.
+    login = indexes.credentials_for(url) or find_login(urlsplit(url).hostname or "")
+    return basic_authentication(*login) if login else None
+
+
+def basic_authentication(user: str, password: str) -> HTTPBasicAuth:
+    """A user and a password as servers expect them, in UTF-8 (RFC 7617)."""
+    return HTTPBasicAuth(user.encode(), password.encode())
+
+
+def describe_failure(error: Exception, *, waited: float) -> str:
+    """What a library's nested error comes down to, without its URL and objects.
+
+    `waited` is for how many seconds no bytes came where that is what happened.
+    """
+    if isinstance(error, requests.TooManyRedirects):
+        return "it redirects without end"
+    if isinstance(error, (InvalidURL, InvalidSchema, MissingSchema)):
+        return "that is no URL to ask"
+    text = str(error)
+    for sign, meaning in (
+        ("Read timed out", f"no bytes came for {waited:g} seconds"),
+        ("timed out", "the connection timed out"),
+        ("CERTIFICATE_VERIFY_FAILED", "the certificate of the index can't be verified"),
+        ("CERTIFICATE_REQUIRED", _UNPROVEN),
+        ("UNKNOWN_CA", _UNPROVEN),
+        ("Tunnel connection failed: 407", PROXY_REFUSES),
+        ("connect to proxy", "the proxy does not answer"),
+        ("SSLError", "no secure connection can be made"),
+        ("page is too large", "its page is too large"),
+        ("Name or service not known", "the host's name is unknown"),
+        ("Temporary failure in name resolution", "the host's name can't be looked up"),
+        ("Connection refused", "the connection was refused"),
+        ("IncompleteRead", "the connection was cut"),
+        ("Connection aborted", "the connection was cut"),
+        ("Connection reset", "the connection was reset"),
+    ):
+        if sign in text:
+            return meaning
+    return type(error).__name__
 
 
 def make_session(indexes: IndexSettings, context: ssl.SSLContext) -> requests.Session:
@@ -74,7 +116,8 @@ def make_session(indexes: IndexSettings, context: ssl.SSLContext) -> requests.Se
 class _Session(requests.Session):
     """Goes by the proxy that is given, except where NO_PROXY says otherwise.
 
-    By itself requests prefers the environment's proxies to a session's.
+    By itself requests prefers the environment's proxies to a session's, and raises what no caller
+    expects where a server redirects to what is no URL.
     """
 
     def __init__(self, proxy: str | None) -> None:
@@ -87,6 +130,14 @@ class _Session(requests.Session):
         if self._proxy and not should_bypass_proxies(url, no_proxy=None):
             proxies = {"http": self._proxy, "https": self._proxy}
         return super().merge_environment_settings(url, proxies, stream, verify, cert)
+
+    def get_redirect_target(self, resp: Any) -> str | None:
+        target: str | None = super().get_redirect_target(resp)
+        try:
+            urlsplit(target)
+        except ValueError:
+            raise InvalidURL("a redirect to what is no URL") from None
+        return target
 
 
 class _ContextAdapter(HTTPAdapter):

@@ -23,7 +23,7 @@ _UNTRUSTED = (
 )
 _UNPROVEN = "name a certificate that the index knows, with its key, with --client-cert FILE"
 _NO_PROXY = "put user and password into the proxy's URL, and write / as %2F and @ as %40 in them"
-# As uv says it, as OpenSSL does, and as proxies do.
+# As uv says it, as OpenSSL does, as proxies do, and as azpack itself does.
 _HINTS = {
     "invalid peer certificate": _UNTRUSTED,
     "certificate verify failed": _UNTRUSTED,
@@ -34,6 +34,9 @@ _HINTS = {
     "proxy authorization required": _NO_PROXY,
     "proxy authentication required": _NO_PROXY,
     "tunnel connection failed: 407": _NO_PROXY,
+    "the certificate of the index can't be verified": _UNTRUSTED,
+    "asks for a client certificate": _UNPROVEN,
+    "the proxy refuses the credentials": _NO_PROXY,
 }
 
 

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import socket
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.error import URLError
 from urllib.parse import quote
-from urllib.request import urlopen
 
 import pytest
 
@@ -22,13 +16,14 @@ from tests.commands import Azpack, Done, make_app
 from tests.distributions import make_sdist, make_wheel
 from tests.leaks import forms_of, places_that_tell
 from tests.proxies import ProxyServer
+from tests.pypiservers import PypiServer, run_pypiserver
 from tests.servers import Fault, Form, IndexServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-TOKEN = "t0ken/+%@é"
+TOKEN = "pr1vate/+%@é"
 QUOTED = quote(TOKEN, safe="")
 FORMS = forms_of(TOKEN, "me")
 # What the machine's own settings would have azpack trust, and where they would have it go.
@@ -90,40 +85,10 @@ def assert_not_told(done: Done, *folders: Path) -> None:
 # A server of the kind that is in use, with a password.
 
 
-@dataclass(frozen=True, kw_only=True)
-class PypiServer:
-    url: str
-    log: Path
-
-
 @pytest.fixture
-def pypiserver(private: Path, tmp_path: Path) -> Iterator[PypiServer]:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
-    passwords, log = tmp_path / "htpasswd", tmp_path / "pypiserver.log"
-    digest = base64.b64encode(hashlib.sha1(TOKEN.encode()).digest()).decode()  # noqa: S324
-    passwords.write_text(f"me:{{SHA}}{digest}\n", encoding="utf-8")
-    command = [
-        sys.executable, "-W", "ignore", "-m", "pypiserver", "run", "-i", "127.0.0.1",
-        "-p", str(port), "-a", "download,list", "-P", str(passwords), "--disable-fallback",
-        "--server", "wsgiref", "-v", "--log-file", str(log), str(private),
-    ]  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            wait_for(f"http://127.0.0.1:{port}/health")
-            yield PypiServer(url=f"http://127.0.0.1:{port}/simple/", log=log)
-        finally:
-            server.kill()
-
-
-def wait_for(url: str) -> None:
-    for _ in range(200):
-        try:
-            with urlopen(url):  # noqa: S310  # it is of this machine
-                return
-        except URLError:
-            time.sleep(0.05)
-    raise AssertionError(f"{url} does not answer")
+def pypiserver(private: Path) -> Iterator[PypiServer]:
+    with run_pypiserver(private, user="me", password=TOKEN) as server:
+        yield server
 
 
 def test_pypiserver(azpack: Azpack, pypiserver: PypiServer, public: Path, app: Path) -> None:

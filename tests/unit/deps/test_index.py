@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azpack.deps import index
+from azpack.deps import index, pip_settings
 from azpack.deps.index import (
     PYPI,
     IndexSettings,
@@ -34,12 +35,12 @@ A, B, C, D = (f"https://{letter}.example/simple" for letter in "abcd")
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home folder, and nothing of this machine's own settings."""
-    files = index._pip_configuration_files
+    files = pip_settings._pip_configuration_files
 
     def without_etc(environ: Mapping[str, str]) -> list[Path]:
         return [path for path in files(environ) if path != Path("/etc/pip.conf")]
 
-    monkeypatch.setattr(index, "_pip_configuration_files", without_etc)
+    monkeypatch.setattr(pip_settings, "_pip_configuration_files", without_etc)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(sys, "prefix", str(tmp_path / "prefix"))
     monkeypatch.setattr(sys, "platform", "linux")
@@ -286,6 +287,129 @@ def test_a_variable_that_is_not_set(environ: dict[str, str]) -> None:
     assert expand("${} ${1} $NO", {}, place="here") == "${} ${1} $NO"
 
 
+# How a URL may be written down, and what the platform is told.
+
+
+@pytest.mark.parametrize(
+    ("url", "written"),
+    [
+        ("https://me:${TOKEN}@a.example/simple", None),
+        ("https://${USER}:${TOKEN}@a.example/simple", None),
+        ("https://${TOKEN}@a.example/simple", None),
+        ("https://${TOKEN}:@a.example/simple", None),
+        ("https://:${TOKEN}@a.example/simple", None),
+        ("https://me:${USER}${TOKEN}@a.example/${USER}/simple?x=a@b", None),
+        ("https://a.example/${TOKEN}/simple", None),
+        ("https://a.example/simple?x=${TOKEN}@b", None),
+        ("${WHOLE}", None),
+        ("${START}a.example/simple", None),
+        ("https://${PAIR}@a.example/simple", None),
+        ("https://${PAIRED}/simple", None),
+        ("https://me:secret@a.example/${USER}/simple", "https://a.example/${USER}/simple"),
+        ("https://me:abc${TOKEN}@a.example/simple", "https://a.example/simple"),
+        ("https://me:${TOKEN}abc@a.example/simple", "https://a.example/simple"),
+        ("https://me:secret:${TOKEN}@a.example/simple", "https://a.example/simple"),
+        ("https://me:secret@${TOKEN}@a.example/simple", "https://a.example/simple"),
+        ("https://${USER}:secret@a.example/simple", "https://a.example/simple"),
+        ("https://secret@a.example/simple", "https://a.example/simple"),
+        ("https://me@a.example/simple", "https://a.example/simple"),
+        ("https://me:@a.example/simple", "https://a.example/simple"),
+        ("${SCHEME}://me:secret@a.example/simple", "${SCHEME}://a.example/simple"),
+        # No URL that one could use, but no secret either.
+        ("${START}me:secret@a.example/simple", "a.example/simple"),
+    ],
+)
+def test_how_a_url_may_be_written(environ: dict[str, str], url: str, written: str | None) -> None:
+    environ |= {
+        "USER": "me", "TOKEN": "t/ken", "SCHEME": "https", "PAIR": "me:t%2Fken",
+        "PAIRED": "me:t%2Fken@a.example", "START": "https://",
+        "WHOLE": "https://me:t%2Fken@a.example/simple",
+    }  # fmt: skip
+    settings = find_indexes(environ, index_url=url)
+    used = settings.index_url
+    assert "$" not in used
+    assert settings.written == {used: written or url}
+    assert settings.withheld == ({used} if written else set())
+    settings = find_indexes(environ, extra_index_urls=[url])
+    assert settings.written == {PYPI: PYPI, used: written or url}
+
+
+def test_what_pip_settings_name_is_written_without_credentials(environ: dict[str, str]) -> None:
+    environ |= {
+        "PIP_INDEX_URL": "https://me:${TOKEN}@a.example/simple",
+        "PIP_EXTRA_INDEX_URL": "https://t0ken@b.example/simple https://c.example/simple",
+        "PIP_FIND_LINKS": "https://me:word@d.example/links",
+    }
+    settings = find_indexes(environ)
+    assert sorted(settings.written.values()) == [A, B, C, "https://d.example/links"]
+    assert settings.withheld == {*settings.places()} - {C}
+
+
+def test_the_same_url_written_in_two_ways(environ: dict[str, str]) -> None:
+    environ["TOKEN"] = "word"
+    plain, variable = "https://me:word@a.example/simple", "https://me:${TOKEN}@a.example/simple"
+    for urls in ([plain, variable], [variable, plain]):
+        settings = find_indexes(environ, extra_index_urls=urls)
+        assert settings.extra_index_urls == (plain,)
+        assert settings.written == {plain: variable, PYPI: PYPI}
+        assert not settings.withheld
+
+
+def test_settings_are_equal_and_hashed_by_what_is_used(environ: dict[str, str]) -> None:
+    environ["TOKEN"] = "word"
+    one, other = (
+        find_indexes(environ, index_url=f"https://me:{word}@a.example/simple")
+        for word in ("word", "${TOKEN}")
+    )
+    assert one.written != other.written
+    assert one == other
+    assert hash(one) == hash(other)
+
+
+def test_settings_of_the_platform(environ: dict[str, str], home: Path) -> None:
+    environ |= {"TOKEN": "word", "PIP_EXTRA_INDEX_URL": f"https://you:p@c.example/simple {C}"}
+    settings = find_indexes(
+        environ,
+        index_url="https://me:${TOKEN}@a.example/simple",
+        extra_index_urls=["https://${TOKEN}@b.example/simple", "file:///srv/simple", PYPI],
+        find_links=[str(home), "https://me:word@d.example/links", "file:///wheels"],
+    )
+    assert settings.for_platform() == {
+        "PIP_EXTRA_INDEX_URL": f"https://${{TOKEN}}@b.example/simple {PYPI} {C}",
+        "PIP_FIND_LINKS": "https://d.example/links",
+        "PIP_INDEX_URL": "https://me:${TOKEN}@a.example/simple",
+    }
+    assert replace(settings, no_index=True).for_platform() == {
+        "PIP_FIND_LINKS": "https://d.example/links",
+        "PIP_NO_INDEX": "1",
+    }
+    # What was put together in another way is not written with credentials either.
+    assert replace(settings, written={}).for_platform()["PIP_INDEX_URL"] == A
+
+
+def test_settings_as_the_platform_has_them(environ: dict[str, str]) -> None:
+    environ |= {"TOKEN": "w@rd", "PIP_FIND_LINKS": "https://me:word@d.example/links"}
+    settings = find_indexes(
+        environ,
+        index_url="https://me:${TOKEN}@a.example/simple",
+        extra_index_urls=["https://${TOKEN}@b.example/", "https://me:word@c.example/", "file:///x"],
+    )
+    settings = replace(settings, certificates="/c.pem", client_certificate="/k.pem")
+    there = settings.on_platform()
+    assert there == IndexSettings(
+        index_url="https://me:w%40rd@a.example/simple",
+        # With an empty password, so that nobody looks for one in netrc and keyring.
+        extra_index_urls=("https://w%40rd:@b.example/", "https://c.example/", "file:///x"),
+        find_links=("https://d.example/links",),
+    )
+    assert replace(settings, written={}).on_platform().index_url == A
+
+
+@pytest.mark.parametrize("url", [PYPI, f"{PYPI}/", "https://PyPI.org/simple", "file:///simple"])
+def test_settings_of_the_platform_that_are_its_own(environ: dict[str, str], url: str) -> None:
+    assert find_indexes(environ, index_url=url).for_platform() == {}
+
+
 @pytest.mark.parametrize("url", ["http://[bad", "https://me:word@a.example:port/", "https://a]b"])
 def test_what_is_no_url(environ: dict[str, str], url: str) -> None:
     def options(environ: dict[str, str]) -> IndexSettings:
@@ -397,6 +521,44 @@ def test_the_only_index_lists_what_lies_on_another_host() -> None:
     url = "https://files.pythonhosted.org/packages/x.whl"
     assert mirror.index_of(url) == "https://mirror.example/simple"
     assert mirror.index_of("file:///wheels/x.whl") is None
+    assert IndexSettings().index_of("https://files.other.example/x.whl") is None
+
+
+def test_explicit_indexes() -> None:
+    settings = IndexSettings(index_url=B, extra_index_urls=(C,)).with_explicit(
+        [f"{B}/", A, A, PYPI]
+    )
+    assert settings.explicit_index_urls == (A,)
+    assert settings.urls() == (C, A, B)
+    assert settings.remote_places() == (B, C, A)
+    assert settings.index_of(A) == A
+    assert settings.for_platform() == {"PIP_INDEX_URL": B, "PIP_EXTRA_INDEX_URL": f"{C} {A}"}
+
+
+@pytest.mark.parametrize(
+    ("url", "trusted", "is_insecure"),
+    [
+        ("https://a.example/simple", (), False),
+        ("http://127.8.0.1:81/simple", (), False),
+        ("http://[::1]/simple", (), False),
+        ("http://localhost/simple", (), False),
+        ("http://a.example/simple", (), True),
+        ("http://a.example:81/simple", ("b.example", "a.example:82", "a.example:x"), True),
+        ("http://a.example:81/simple", ("a.example:81",), False),
+        ("http://me:word@a.example:81/simple", ("a.example",), False),
+    ],
+)
+def test_hosts_without_tls(url: str, trusted: tuple[str, ...], is_insecure: bool) -> None:
+    for more in ({"index_url": url}, {"extra_index_urls": (url,)}, {"find_links": (url,)}):
+        settings = replace(IndexSettings(trusted_hosts=trusted), **more)
+        assert settings.insecure_places() == ((url,) if is_insecure else ())
+
+
+def test_trusted_hosts_go_along_where_they_are_used() -> None:
+    environ = {"PIP_CONFIG_FILE": os.devnull, "PIP_TRUSTED_HOST": "a.example pypi.org c.example"}
+    settings = find_indexes(environ, extra_index_urls=[A], trusted_hosts=["b.example:81"])
+    assert settings.trusted_hosts == ("b.example:81", "a.example", "pypi.org", "c.example")
+    assert settings.for_platform()["PIP_TRUSTED_HOST"] == "a.example"
 
 
 def test_index_of_folders() -> None:

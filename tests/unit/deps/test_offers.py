@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,7 +151,8 @@ def test_pages_that_are_strange(tmp_path: Path) -> None:
 def answer(content: bytes, kind: str, status: int = 200) -> requests.Response:
     response = requests.Response()
     response.status_code = status
-    response._content = content
+    response.url = "https://x.example/simple/a/"
+    response.raw = BytesIO(content)
     response.headers["Content-Type"] = kind
     return response
 
@@ -158,7 +160,7 @@ def answer(content: bytes, kind: str, status: int = 200) -> requests.Response:
 @pytest.mark.parametrize(
     ("content", "kind", "expected"),
     [
-        (json.dumps({"files": [{"filename": "a-1.0-py2-none-any.whl"}]}).encode(),
+        (json.dumps({"files": [{"filename": "a-1.0-py2-none-any.whl", "url": "x"}]}).encode(),
          "application/vnd.pypi.simple.v1+json", "its wheels are for py2 on any"),
         (b'<a href="https://x.example/a-1.0-py2-none-any.whl">',
          "text/html", "its wheels are for py2 on any"),
