@@ -8,6 +8,16 @@ from typing import Any
 
 # All before the last @ of a URL's authority: a password may hold another, and quotes.
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]+(?=@)")
+# What stands for a password in the query of a URL: a signature of Azure's or Amazon's, a token.
+_QUERY = r"(?:sig|signature|token|access_token|X-Amz-Signature|X-Amz-Security-Token)"
+_QUERY_SECRET = re.compile(rf"(?<=[?&])({_QUERY}=)[^&#\s'\"]+", re.IGNORECASE)
+# In a URL, written plainly: a password, a token in the user's place with a colon behind it or one
+# as long as tokens are, or one in the query. `${NAME}` is none of them.
+LITERAL_SECRET = re.compile(
+    r"://(?:[^/@\s:]*:(?!\$\{)[^/@\s]+|(?!\$\{)[^/@\s:]+:|(?!\$\{)[^/@\s:]{20,})@"
+    rf"|://\S+[?&]{_QUERY}=(?!\$\{{)[^&#\s'\"]",
+    re.IGNORECASE,
+)
 # What is shorter is no token, and may well be a word of the text.
 _SHORTEST = 8
 # Secrets become known in many places, and programs that azpack runs may print any of them: a
@@ -51,4 +61,6 @@ def redacted(value: Any) -> Any:
 
 
 def _in_urls(text: str) -> str:
-    return _CREDENTIALS.sub("****", text) if "://" in text else text
+    if "://" not in text:
+        return text
+    return _QUERY_SECRET.sub(r"\1****", _CREDENTIALS.sub("****", text))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from azpack.deps.index import public
+from azpack.deps.index import is_remote, public
 from azpack.errors import ResolutionError
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 Kind = Literal["wheel", "sdist", "archive", "directory", "vcs"]
 
-# What nothing in a requirements file gives a meaning of its own.
-_PLAIN_PATH = re.compile(r"[\w./+!~-]+")
 NOT_ALLOWED = "the hashes that the requirements allow are of other files"
 
 
@@ -33,8 +31,9 @@ class LockedDistribution:
     """The one file, folder or commit that a distribution is taken from.
 
     `url` is where the file is (a `file:` URL for one on disk), the folder's absolute path, or the
-    repository's URL; `sha256` is of the file, and empty for folders and commits. `tag` is the
-    best of the wheel's tags, `reason` why this one was chosen.
+    repository's URL; `sha256` is of the file, and empty for folders and commits. `index` is the
+    URL of the one that lists it, without credentials, where the lock says so. `tag` is the best of
+    the wheel's tags, `reason` why this one was chosen.
     """
 
     name: str
@@ -44,6 +43,7 @@ class LockedDistribution:
     filename: str = ""
     sha256: str = ""
     size: int | None = None
+    index: str = ""
     tag: str = ""
     reason: str = ""
     commit: str = ""
@@ -185,7 +185,8 @@ def _holds(marker: Marker, environment: dict[str, Any], name: str) -> bool:
 
 def _check_urls(package: Package, name: str) -> None:
     files = [*(package.wheels or ()), package.sdist, package.archive, package.vcs]
-    for url in [file.url for file in files if file is not None and file.url]:
+    urls = [file.url for file in files if file is not None and file.url]
+    for url in filter(None, [*urls, package.index]):
         try:
             urlsplit(url)
         except ValueError:
@@ -273,7 +274,7 @@ def _choose_file(
         return LockedDistribution(
             name=package.name, version=version, kind="wheel", filename=filename,
             url=wheel.url or _file_url(folder, wheel.path), size=wheel.size,
-            sha256=wheel.hashes.get("sha256", ""), tag=str(tag),
+            sha256=wheel.hashes.get("sha256", ""), index=_index(package), tag=str(tag),
             reason=f"the best of {others + 1} wheels" if others else "the only wheel that fits",
         )  # fmt: skip
     sdist = package.sdist
@@ -282,13 +283,17 @@ def _choose_file(
         return LockedDistribution(
             name=package.name, version=version, kind="sdist", url=url,
             filename=_filename(sdist.name or url),
-            sha256=sdist.hashes.get("sha256", ""), size=sdist.size,
+            sha256=sdist.hashes.get("sha256", ""), size=sdist.size, index=_index(package),
             reason="no wheel fits the target" if wheels else "there is no wheel",
         )  # fmt: skip
     return LockedDistribution(
         name=package.name, version=version, kind="wheel", url="",
         reason=NOT_ALLOWED if allowed else "no wheel fits the target",
     )  # fmt: skip
+
+
+def _index(package: Package) -> str:
+    return public(package.index) if package.index and is_remote(package.index) else ""
 
 
 def _ranked(
@@ -332,10 +337,12 @@ def _file_url(folder: Path, path: str | None) -> str:
 
 def file_path(url: str) -> Path | None:
     """The path that a `file:` URL stands for; None for another URL."""
+    parts = urlsplit(url)
+    if parts.scheme != "file":
+        return None
     from urllib.request import url2pathname
 
-    parts = urlsplit(url)
-    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
+    return Path(url2pathname(parts.path))
 
 
 def lock_text(lock: Lock, *, root: Path) -> str:
@@ -393,38 +400,6 @@ def _place(url: str, root: Path) -> dict[str, str]:
     """Where a file is; one on this machine is named from the project, as folders are."""
     path = file_path(url)
     return {"url": public(url)} if path is None else {"path": os.path.relpath(path, root)}
-
-
-def requirements_text(lock: Lock, *, root: Path) -> str:
-    """The same pins, with hashes, in pip's format, for a pip that is run at `root`."""
-    root = root.resolve()
-    lines = ["# Made by 'azpack lock': the pins of pylock.toml.", ""]
-    for entry in lock.distributions:
-        suffix = f"#subdirectory={entry.subdirectory}" if entry.subdirectory else ""
-        if entry.kind == "directory":
-            lines.append(_requirement(entry.name, Path(entry.url, entry.subdirectory), root, ""))
-        elif entry.kind == "vcs":
-            lines.append(f"{entry.name} @ git+{public(entry.url)}@{entry.commit}{suffix}")
-        elif entry.kind == "archive":
-            path = file_path(entry.url)
-            named = (
-                f"{entry.name} @ {public(entry.url)}{suffix}" if path is None
-                else _requirement(entry.name, path, root, suffix)
-            )  # fmt: skip
-            lines.append(f"{named} \\")
-            lines.append(f"    --hash=sha256:{entry.sha256}")
-        else:
-            lines.append(f"{entry.name}=={entry.version} \\")
-            lines.append(f"    --hash=sha256:{entry.sha256}")
-    return "\n".join(lines) + "\n"
-
-
-def _requirement(name: str, path: Path, root: Path, suffix: str) -> str:
-    """A file or folder as pip's format has it: from the project, or else by its URL."""
-    relative = Path(os.path.relpath(path, root)).as_posix()
-    if suffix or not _PLAIN_PATH.fullmatch(relative):
-        return f"{name} @ {path.as_uri()}{suffix}"
-    return relative if relative.startswith("../") else f"./{relative}"
 
 
 def normalized(name: str) -> str:

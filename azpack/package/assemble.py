@@ -8,6 +8,7 @@ import stat
 import time
 import zlib
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from azpack.archive import (
@@ -99,11 +100,13 @@ def assemble(
     *,
     timestamp: int,
     checksum: bool = False,
+    written: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Package:
     """Write the zip of the files at `paths` below `root` and of the dependencies in `segment`.
 
-    `paths` are sorted by their UTF-8 bytes. `output` is replaced only when the zip is whole.
-    Memory does not grow with the size of the files.
+    `paths` are sorted by their UTF-8 bytes. `written` are small files that no project has, or that
+    stand in the place of its own: their contents by path. `output` is replaced only when the zip
+    is whole. Memory does not grow with the size of the files.
 
     Raises:
         FileError: a file can't be read, or changes meanwhile, or the zip can't be written.
@@ -120,9 +123,13 @@ def assemble(
             data_size = segment.data_size
             out.seek(data_size)
         entries: list[tuple[Entry, int]] = []
-        for path in paths:
+        for path in sorted({*paths, *written}, key=str.encode) if written else paths:
             offset = out.tell()
-            entries.append((_write_file(out, root, path, timestamp=timestamp), offset))
+            if (content := written.get(path)) is not None:
+                entry = _write_content(out, content, path, 0o644, timestamp=timestamp)
+            else:
+                entry = _write_file(out, root, path, timestamp=timestamp)
+            entries.append((entry, offset))
         content_digest, count = _write_directory(out, entries, segment, timestamp=timestamp)
         size = out.tell()
         sha256 = None
@@ -185,7 +192,7 @@ def _write_file(out: BinaryIO, root: Path, path: str, *, timestamp: int) -> Entr
                 raise FileError("not-a-regular-file", f"{path} is not a regular file")
             mode = 0o755 if before.st_mode & 0o111 else 0o644
             if before.st_size <= _HELD_IN_MEMORY:
-                entry = _write_small(out, file, path, mode, timestamp=timestamp)
+                entry = _write_content(out, file.read(), path, mode, timestamp=timestamp)
             else:
                 entry = _write_large(out, file, path, mode, before.st_size, timestamp=timestamp)
             after = os.fstat(file.fileno())
@@ -211,8 +218,7 @@ def _changed(path: str) -> FileError:
     )
 
 
-def _write_small(out: BinaryIO, file: BinaryIO, path: str, mode: int, *, timestamp: int) -> Entry:
-    content = file.read()
+def _write_content(out: BinaryIO, content: bytes, path: str, mode: int, *, timestamp: int) -> Entry:
     method, packed = deflate(content)
     entry = Entry(
         name=path,

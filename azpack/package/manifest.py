@@ -8,13 +8,16 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from azpack.atomic import replacing
+from azpack.errors import FileError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from azpack.dependencies import InContainer
     from azpack.deps.distribution import Distribution
     from azpack.package.assemble import Package
+    from azpack.remote import RemoteBuild
     from azpack.target.plans import Publishing
     from azpack.target.target import Target
 
@@ -36,6 +39,21 @@ def companions_of(output: Path) -> Companions:
         settings=output.with_name(f"{stem}.settings.json"),
         checksum=output.with_name(f"{stem}.zip.sha256"),
     )
+
+
+def check_companions(companions: Companions) -> None:
+    """See that the companions can be written, before there is a zip that they belong to.
+
+    Raises:
+        FileError: a folder stands in the place of one.
+    """
+    for path in (companions.manifest, companions.settings, companions.checksum):
+        if path.is_dir():
+            raise FileError(
+                "companion-is-a-folder",
+                f"{path} is a folder, and azpack writes a file of that name beside the zip",
+                hint="name the zip otherwise with --output, or the folder",
+            )
 
 
 def is_manifest(path: Path) -> bool:
@@ -67,8 +85,13 @@ def make_manifest(
     target: Target,
     distributions: Sequence[Distribution],
     publishing: Publishing,
+    remote: RemoteBuild | None = None,
+    in_container: InContainer | None = None,
 ) -> dict[str, Any]:
-    """The manifest of a package as plain values; the same package gives the same manifest."""
+    """The manifest of a package as plain values; the same package gives the same manifest.
+
+    Its form is that of docs/manifest.schema.json.
+    """
     return {
         "schema_version": 1,
         "created_by": f"azpack {version}",
@@ -84,18 +107,29 @@ def make_manifest(
         "mode_reason": mode_reason,
         "target": target_table(target),
         "app_settings": {"set": settings_table(publishing), "unset": list(publishing.unset)},
-        "publish": publishing.command,
+        "publish": dict(publishing.commands),
+        "container": asdict(in_container) if in_container is not None else None,
+        "remote_build": _remote_table(remote) if remote is not None else None,
         "distributions": [asdict(distribution) for distribution in distributions],
         "files": [{**asdict(file), "mode": f"{file.mode:o}"} for file in package.files],
     }
 
 
+def _remote_table(remote: RemoteBuild) -> dict[str, Any]:
+    """What the platform is to do with a package without dependencies."""
+    return {
+        "requirements": "requirements.txt",
+        "source": remote.source,
+        "pinned": remote.pinned,
+        "hashed": remote.hashed,
+        "indexes": list(remote.indexes),
+    }
+
+
 def settings_table(publishing: Publishing) -> list[dict[str, Any]]:
     """App settings in the form that `az functionapp config appsettings set` reads."""
-    return [
-        {"name": name, "value": value, "slotSetting": False}
-        for name, value in publishing.settings.items()
-    ]
+    # Without slotSetting: with it, az asks for the slots' settings too.
+    return [{"name": name, "value": value} for name, value in publishing.settings.items()]
 
 
 def write_companions(companions: Companions, manifest: dict[str, Any], package: Package) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from packaging.pylock import Pylock
-from packaging.requirements import Requirement
 
 from azpack.deps.lock import (
     Lock,
@@ -18,8 +16,8 @@ from azpack.deps.lock import (
     lock_text,
     normalized,
     read_lock,
-    requirements_text,
 )
+from azpack.deps.pins import requirements_text
 from azpack.errors import ResolutionError
 from azpack.target.target import find_target
 
@@ -403,35 +401,6 @@ def test_what_is_written_is_what_is_read(lock: Lock) -> None:
                      root=FOLDER) == text  # fmt: skip
 
 
-@given(lock=locks())
-def test_pips_format(lock: Lock) -> None:
-    lines = requirements_text(lock, root=FOLDER).replace("\\\n", "").splitlines()
-    entries = [line for line in lines if line and not line.startswith("#")]
-    assert len(entries) == len(lock.distributions)
-    for line, entry in zip(entries, lock.distributions, strict=True):
-        text, *hashes = line.split("    --hash=")
-        if entry.kind == "directory":
-            folder = os.path.relpath(os.path.join(entry.url, entry.subdirectory), FOLDER)
-            assert line == (folder if folder.startswith("../") else f"./{folder}")
-            continue
-        if entry.kind == "archive" and entry.url.startswith("file:") and not entry.subdirectory:
-            start = "./wheels/" if entry.url.startswith("file:///project/") else "../srv/"
-            assert text.strip() == f"{start}{entry.filename}"
-            assert hashes == [f"sha256:{entry.sha256}"]
-            continue
-        parsed = Requirement(text.strip())
-        assert parsed.name == entry.name
-        if entry.kind == "vcs":
-            assert parsed.url is not None
-            assert parsed.url.startswith(f"git+{entry.url}@{COMMIT}")
-        else:
-            assert hashes == [f"sha256:{entry.sha256}"]
-        if entry.kind in ("wheel", "sdist"):
-            assert str(parsed.specifier) == f"=={entry.version}"
-        if entry.kind in ("archive", "vcs") and entry.subdirectory:
-            assert text.rstrip().endswith("#subdirectory=sub/folder")
-
-
 def test_a_lock_that_is_a_reader_sees_in_a_diff() -> None:
     (entry,) = read(package("py3-none-any"))
     lock = Lock(distributions=(entry,), target=TARGETS["3.12"].record())
@@ -439,26 +408,6 @@ def test_a_lock_that_is_a_reader_sees_in_a_diff() -> None:
     assert text.startswith("# ")
     assert text.count("\n\n") >= 2
     assert 'requires-python = "==3.12.*"' in text
-
-
-@pytest.mark.parametrize(
-    ("path", "line"),
-    [
-        ("/project/v/a-1.0+l.tar.gz", "./v/a-1.0+l.tar.gz"),
-        ("/project/été/a.tar.gz", "./été/a.tar.gz"),
-        ("/elsewhere/a.tar.gz", "../elsewhere/a.tar.gz"),
-        # In these pip's reader sees extras, variables, comments, options or markers.
-        ("/project/my wheels/a.tar.gz", "a @ file:///project/my%20wheels/a.tar.gz"),
-        ("/project/v[x]/a.tar.gz", "a @ file:///project/v%5Bx%5D/a.tar.gz"),
-        ("/project/v;x/a.tar.gz", "a @ file:///project/v%3Bx/a.tar.gz"),
-    ],
-)
-def test_paths_in_pips_format(path: str, line: str) -> None:
-    entry = LockedDistribution(
-        name="a", version="1", kind="archive", url=Path(path).as_uri(), sha256=SHA
-    )
-    text = requirements_text(Lock(distributions=(entry,), target={}), root=FOLDER)
-    assert text.splitlines()[2:] == [f"{line} \\", f"    --hash=sha256:{SHA}"]
 
 
 @pytest.mark.parametrize("name", ["b-1.0-py3-none-any.whl", "a-2.0-py3-none-any.whl"])
@@ -477,7 +426,7 @@ def test_no_credentials_get_into_a_lock(kind: Any) -> None:
         commit=COMMIT,
     )  # fmt: skip
     lock = Lock(distributions=(entry,), target=TARGETS["3.11"].record())
-    for text in (lock_text(lock, root=FOLDER), requirements_text(lock, root=FOLDER)):
+    for text in (lock_text(lock, root=FOLDER), requirements_text(lock, root=FOLDER, head="Pins.")):
         assert "s3cret" not in text
         assert "me:" not in text
     assert "https://x.example/a-1.tar.gz" in lock_text(lock, root=FOLDER)

@@ -11,8 +11,10 @@ from azpack.deps.distribution import Distribution
 from azpack.errors import FileError
 from azpack.package.assemble import Package, PackedFile
 from azpack.package.manifest import companions_of, make_manifest, write_companions
+from azpack.remote import RemoteBuild
 from azpack.target.plans import find_publishing
 from azpack.target.target import find_target
+from tests.manifests import check_manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,11 +32,13 @@ def package_at(path: Path, *, sha256: str | None = None) -> Package:
     )
 
 
-def manifest_of(package: Package, *, plan: str = "flex") -> dict[str, Any]:
+def manifest_of(
+    package: Package, *, plan: str = "flex", mode: str = "local", remote: RemoteBuild | None = None
+) -> dict[str, Any]:
     return make_manifest(
         package,
         version="1.2",
-        mode="local",
+        mode=mode,
         mode_reason="asked for",
         target=find_target(package.path.parent, python="3.12", functions="4", plan=plan),
         distributions=[
@@ -48,8 +52,12 @@ def manifest_of(package: Package, *, plan: str = "flex") -> dict[str, Any]:
                 tag="py3-none-any",
             )
         ],
-        publishing=find_publishing(plan, package=package.path.name),
-    )
+        publishing=find_publishing(
+            plan, mode=mode, package=package.path.name, settings_file="app.settings.json",
+            python="3.12", more_settings=remote.app_settings if remote else {},
+        ),
+        remote=remote,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -98,8 +106,45 @@ def test_manifest(tmp_path: Path) -> None:
             "tag": "py3-none-any",
         }
     ]
-    assert "app.zip" in manifest["publish"]
+    assert manifest["remote_build"] is None
+    assert all("app.zip" in command for command in manifest["publish"].values())
     assert str(tmp_path) not in json.dumps(manifest)
+
+
+REMOTE = RemoteBuild(
+    written={"requirements.txt": b"a==1\n"},
+    hashed=True,
+    indexes=("https://me:${TOKEN}@feed.example/simple", "https://pypi.org/simple"),
+    app_settings={"PIP_EXTRA_INDEX_URL": "https://me:${TOKEN}@feed.example/simple"},
+    source="pyproject.toml",
+)
+
+
+@pytest.mark.parametrize("plan", ["flex", "consumption", "premium", "dedicated"])
+@pytest.mark.parametrize("mode", ["local", "none", "docker", "remote"])
+def test_every_manifest_is_as_its_schema_has_it(plan: str, mode: str, tmp_path: Path) -> None:
+    remote = REMOTE if mode == "remote" else None
+    manifest = manifest_of(package_at(tmp_path / "app.zip"), plan=plan, mode=mode, remote=remote)
+    check_manifest(json.loads(json.dumps(manifest)))
+    names = {row["name"]: row["value"] for row in manifest["app_settings"]["set"]}
+    if remote is None:
+        assert not any(name.startswith("PIP_") for name in names)
+    else:
+        assert manifest["remote_build"]["indexes"][0] == names["PIP_EXTRA_INDEX_URL"]
+        assert "${TOKEN}" in names["PIP_EXTRA_INDEX_URL"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"remote_build": None}, {"mode": "auto"}, {"more": 1}, {"publish": {"az": "az"}},
+        {"app_settings": {"set": [{"name": "A", "value": 1}], "unset": []}},
+    ],
+)  # fmt: skip
+def test_the_schema_refuses(change: dict[str, Any], tmp_path: Path) -> None:
+    manifest = manifest_of(package_at(tmp_path / "app.zip"), mode="remote", remote=REMOTE)
+    with pytest.raises(AssertionError):
+        check_manifest(json.loads(json.dumps({**manifest, **change})))
 
 
 @pytest.mark.parametrize("plan", ["flex", "consumption", "premium", "dedicated"])
@@ -111,9 +156,8 @@ def test_settings_are_what_az_reads(plan: str, tmp_path: Path) -> None:
     settings = json.loads(companions.settings.read_bytes())
     assert settings == manifest["app_settings"]["set"]
     for setting in settings:
-        assert set(setting) == {"name", "value", "slotSetting"}
+        assert set(setting) == {"name", "value"}
         assert isinstance(setting["value"], str)
-        assert setting["slotSetting"] is False
     assert not {setting["name"] for setting in settings} & set(manifest["app_settings"]["unset"])
 
 
