@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 # Raised when the meaning of what is stored changes: what an older azpack left is not read.
 _FORMAT = "v1"
 _SECTIONS = frozenset({"wheels", "built", "segments", "plans", "tools", "tmp", ".DS_Store"})
-_ABANDONED = 24 * 3600.0
+# When what a killed build left is no build's any more.
+ABANDONED_SECONDS = 24 * 3600
 
 
 def default_cache_folder() -> Path:
@@ -182,7 +183,7 @@ class Store:
         """
         unused = unused_days * 24 * 3600
         patterns = ("wheels/*/*", "segments/*", "built/*", "plans/*", "tools/*")
-        ages = {**dict.fromkeys(patterns, unused), "tmp/*": _ABANDONED}
+        ages = {**dict.fromkeys(patterns, unused), "tmp/*": ABANDONED_SECONDS}
         now = time.time()
         freed = 0
         for pattern, age in ages.items():

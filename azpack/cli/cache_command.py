@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azpack.app.project import find_project
 from azpack.cli.console import Outcome, format_size
-from azpack.errors import UsageError
+from azpack.errors import AzpackError, UsageError
 from azpack.store import Store, default_cache_folder
 
 if TYPE_CHECKING:
@@ -39,8 +40,25 @@ def run(invocation: Invocation) -> Outcome:
         }
         return Outcome(data=data, lines=lines)
     freed = store.prune(unused_days=_UNUSED_DAYS) if action == "prune" else store.clear()
+    data = {"folder": str(store.folder), "freed": freed}
     lines = [f"freed {format_size(freed)} in {store.folder}"]
-    return Outcome(data={"folder": str(store.folder), "freed": freed}, lines=lines)
+    if action == "prune":
+        data["containers"] = count = _remove_containers()
+        if count:
+            lines.append(f"removed {count} build container{'s'[: count != 1]} of killed builds")
+    return Outcome(data=data, lines=lines)
+
+
+def _remove_containers() -> int:
+    """Remove the containers that killed builds left: none, where there is no engine to ask."""
+    from azpack.deps.container import remove_abandoned
+    from azpack.deps.engine import connect
+
+    try:
+        with connect(os.environ) as engine:
+            return remove_abandoned(engine)
+    except AzpackError:
+        return 0
 
 
 def _settings(invocation: Invocation) -> dict[str, Value]:
