@@ -6,23 +6,27 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from hypothesis import settings
 
+from azpack.deps.engine import connect
 from azpack.deps.interpreters import find_interpreter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from azpack.deps.engine import Engine
 
 # A machine that is busy is no fault of the code.
 settings.register_profile("azpack", deadline=None)
 settings.load_profile("azpack")
 
 _UNIT_TESTS = Path(__file__).resolve().parent / "unit"
-_REQUIRABLE = ("pythons", "git", "gcc", "mount", "docker")
+_REQUIRABLE = ("pythons", "git", "gcc", "mount", "docker", "zip")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -74,6 +78,33 @@ def pythons(need: Callable[[str, str], NoReturn]) -> None:
     for version in ("3.10", "3.11", "3.12", "3.13"):
         if find_interpreter(version, os.environ) is None:
             need("pythons", f"there is no Python {version} here")
+
+
+@pytest.fixture(scope="session")
+def docker_host(need: Callable[[str, str], NoReturn]) -> str:
+    """The DOCKER_HOST of an engine for tests, which has the images that `.ci/engine` makes."""
+    host = os.environ.get("TEST_ENGINE", "")
+    return host or need("docker", "TEST_ENGINE names no engine: see .ci/engine")
+
+
+@pytest.fixture(scope="session")
+def remote_docker_host(docker_host: str) -> str:
+    """The same engine as it is reached from another machine: over TCP, with no folder in common."""
+    return Path(docker_host.removeprefix("unix://")).with_name("tcp").read_text().strip()
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder for sockets, whose paths may not be as long as those of `tmp_path`."""
+    with tempfile.TemporaryDirectory(prefix="azpack-test-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def engine(docker_host: str) -> Iterator[Engine]:
+    """The engine of `docker_host`."""
+    with connect({"DOCKER_HOST": docker_host}) as engine:
+        yield engine
 
 
 @pytest.fixture(autouse=True)
