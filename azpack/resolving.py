@@ -10,16 +10,17 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from azpack.app.config import read_toml
-from azpack.deps.resolver import NoFittingWheelError, allowed_hashes
+from azpack.deps.requirements import table_in
+from azpack.deps.resolver import LOOSEN, NoFittingWheelError, allowed_hashes
 from azpack.errors import AzpackError, ResolutionError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from azpack.dependencies import Request
     from azpack.deps.lock import Lock
     from azpack.deps.requirements import Requirements
     from azpack.deps.resolver import Freedom, Resolver
+    from azpack.request import Request
     from azpack.target.target import Target
 
 
@@ -33,51 +34,98 @@ def resolve_requirements(request: Request, requirements: Requirements, freedom: 
     """
     sysconfig.get_config_vars()  # see azpack.deps.obtain: before there are two threads
     Thread(target=_import_what_follows, daemon=True).start()
-    try:
-        lock = _ask(request, requirements, freedom)
-    except NoFittingWheelError as error:
-        raise _all_unfitting(request, requirements, freedom, error) from None
+    if requirements.kind == "poetry.lock":
+        return _resolve_with_poetry_lock(request, requirements, freedom)
+    lock = _resolve(request, requirements, freedom)
     if requirements.require_hashes:
         _check_hashes(requirements, lock)
     return lock
 
 
+def _resolve(request: Request, requirements: Requirements, freedom: Freedom) -> Lock:
+    try:
+        return _ask(request, requirements, freedom)
+    except NoFittingWheelError as error:
+        raise _all_unfitting(request, requirements, freedom, error) from None
+
+
+def _resolve_with_poetry_lock(
+    request: Request, requirements: Requirements, freedom: Freedom
+) -> Lock:
+    """Ask with the versions of the lock, and where it names several for a target, with each."""
+    from azpack.deps.poetry import LOCK_AGAIN, check_answer, choices
+
+    if requirements.stale:
+        fault = f"{requirements.files[0]} does not fit its pyproject.toml"
+        if freedom.locked:
+            raise ResolutionError("lock-does-not-fit", fault, hint=LOCK_AGAIN)
+        request.progress.warn(f"{fault}, and is packed as it is; 'poetry lock' renews it")
+    failures = []
+    for chosen in choices(requirements, request.target):
+        try:
+            lock = _resolve(request, chosen, freedom)
+            check_answer(chosen, lock)
+        except ResolutionError as error:
+            failures.append(error)
+            if error.code not in ("no-solution", "lock-does-not-fit"):
+                break
+        else:
+            return lock
+    failures[0].hint = failures[0].hint.replace(LOOSEN, LOCK_AGAIN)
+    raise failures[0]
+
+
 def check_python(root: Path, target: Target) -> None:
-    """Refuse a target that the project's own pyproject.toml is not for (requires-python).
+    """Refuse a target that the project's own pyproject.toml is not for.
+
+    That is its requires-python; where there is none, the `python` of Poetry's dependencies.
 
     Raises:
         UsageError: it says another Python, or what is no version specifier.
     """
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.specifiers import SpecifierSet
 
-    project = read_toml(root / "pyproject.toml").get("project")
-    asked = project.get("requires-python") if isinstance(project, dict) else None
+    content = read_toml(root / "pyproject.toml")
+    poetry = table_in(table_in(content, "tool"), "poetry")
+    key, example = "requires-python", ">=3.11"
+    asked = table_in(content, "project").get(key)
+    of_poetry = asked is None
+    if of_poetry:
+        key, example = "python", "^3.11"
+        asked = table_in(poetry, "dependencies").get(key)
     if not isinstance(asked, str):
         return
     try:
-        fits = SpecifierSet(asked).contains(target.full_version)
-    except InvalidSpecifier:
+        if of_poetry:
+            from azpack.deps.poetry_syntax import admits
+
+            fits = admits(asked, target.full_version)
+        else:
+            fits = SpecifierSet(asked).contains(target.full_version)
+    except ValueError:
         raise UsageError(
-            "bad-requires-python", f"pyproject.toml: requires-python is {asked!r}",
-            hint="write it as >=3.11",
+            "bad-requires-python", f"pyproject.toml: {key} is {asked!r}",
+            hint=f"write it as {example}",
         ) from None  # fmt: skip
     if not fits:
         raise UsageError(
             "python-contradiction",
             f"pyproject.toml is for Python {asked}, the target is {target.full_version} "
             f"({target.reason})",
-            hint="choose another Python with --python or .python-version, or change "
-            "requires-python",
+            hint=f"choose another Python with --python or .python-version, or change {key}",
         )
 
 
-def _resolver(request: Request) -> Resolver:
+def _resolver(request: Request, requirements: Requirements) -> Resolver:
     if request.options.resolver == "pip-tools":
         from functools import partial
 
         from azpack.deps import pip_tools
 
-        return partial(pip_tools.resolve, store=request.store)
+        workshop = None
+        if request.options.mode != "local":
+            workshop = request.workshop(request.indexes(requirements))
+        return partial(pip_tools.resolve, store=request.store, workshop=workshop)
     from azpack.deps import uv
 
     return uv.resolve
@@ -101,7 +149,7 @@ def _check_hashes(requirements: Requirements, lock: Lock) -> None:
 def _ask(request: Request, requirements: Requirements, freedom: Freedom) -> Lock:
     indexes = request.indexes(requirements)
     try:
-        return _resolver(request)(
+        return _resolver(request, requirements)(
             requirements,
             request.target,
             indexes,

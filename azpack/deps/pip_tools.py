@@ -11,7 +11,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -24,11 +23,12 @@ from azpack.deps.git_credentials import (
     with_git_credentials,
     without_git_credentials,
 )
-from azpack.deps.index import pip_settings, with_password
+from azpack.deps.index import with_password
 from azpack.deps.interpreters import undisturbed
 from azpack.deps.lock import check_lock, normalized
 from azpack.deps.pip_errors import explain_failure, find_silent_index
-from azpack.deps.pip_tools_home import GLIBC, USE_UV, find_pip_tools
+from azpack.deps.pip_settings import pip_settings
+from azpack.deps.pip_tools_home import GLIBC, USE_UV, Here, find_in_container, find_pip_tools
 from azpack.deps.requirements import Requirement
 from azpack.deps.resolver import Freedom, NoFittingWheelError, allowed_hashes, name_in
 from azpack.errors import ResolutionError, UsageError
@@ -38,11 +38,14 @@ if TYPE_CHECKING:
 
     from azpack.deps.index import IndexSettings
     from azpack.deps.lock import Lock
+    from azpack.deps.pip_tools_home import Home
     from azpack.deps.requirements import Requirements
+    from azpack.deps.workshop import Workshop
     from azpack.progress import Progress
     from azpack.store import Store
     from azpack.target.target import Target
 
+_PATH = re.compile(r"[./~]|[\w.-]+/")
 _WITHHELD = re.compile(r"PIP_(?!TOOLS_CACHE_DIR\Z)|UV_|AZPACK_")
 # How pip reaches an index, beside what the settings of indexes say; all else would change the
 # answer.
@@ -67,8 +70,11 @@ def resolve(
     environ: Mapping[str, str],
     progress: Progress,
     store: Store,
+    workshop: Workshop | None = None,
 ) -> Lock:
-    """Resolve requirements as pip does, where an interpreter of the target's version is here.
+    """Resolve requirements as pip does, by an interpreter of the target's version.
+
+    That is one of this machine or, where it has none, that of the `workshop`'s container.
 
     Raises:
         UsageError: there is no such interpreter, or pip can't answer such requirements.
@@ -81,11 +87,18 @@ def resolve(
         indexes = replace(indexes, repositories=(*indexes.repositories, *named))
     requirements = lines
     _refuse_many_indexes(indexes)
-    python = find_pip_tools(target, indexes, environ, progress, store)
+    home: Home
+    try:
+        python = find_pip_tools(target, indexes, environ, progress, store)
+        home = Here(python=python, indexes=indexes, environ=environ)
+    except UsageError as error:
+        if error.code != "resolver-needs-the-target" or workshop is None:
+            raise
+        home = find_in_container(workshop, target, progress, error)
     with tempfile.TemporaryDirectory(prefix="azpack-") as temporary:
         pinned = _compile(
-            requirements, target, indexes, freedom,
-            python=python, folder=Path(temporary), root=root, environ=environ, progress=progress,
+            requirements, target, freedom,
+            home=home, folder=Path(temporary), root=root, progress=progress,
         )  # fmt: skip
     pins = replace(requirements, requirements=_pins(pinned, requirements), constraints=())
     files = Freedom(complete=True, excluded=freedom.excluded)
@@ -119,7 +132,7 @@ def _as_lines(requirements: Requirements, root: Path) -> Requirements:
             f"pip has no overrides, and {name} has some for uv",
             hint=USE_UV,
         )
-    if requirements.kind == "requirements":
+    if requirements.kind in ("requirements", "poetry.lock"):
         return requirements
     from azpack.deps.pyproject import listed_dependencies, uv_sources
 
@@ -152,13 +165,11 @@ def _refuse_many_indexes(indexes: IndexSettings) -> None:
 def _compile(
     requirements: Requirements,
     target: Target,
-    indexes: IndexSettings,
     freedom: Freedom,
     *,
-    python: Path,
+    home: Home,
     folder: Path,
     root: Path,
-    environ: Mapping[str, str],
     progress: Progress,
 ) -> list[str]:
     """Run pip-compile; the lines of the file that it writes."""
@@ -178,19 +189,29 @@ def _compile(
         command += ["--pip-args", shlex.join(requirements.options)]
     command.append(str(folder / "requirements.in"))
     progress.log("pip-tools " + " ".join(command))
-    environment = pip_environment(indexes, environ, log=log) | {GLIBC: target.glibc}
-    done = subprocess.run(
+    code, printed = home.run(
         # Isolated, since a module in the app must not stand in for one of pip's.
-        [python, "-I", "-X", "utf8", "-m", "piptools", *command],
-        cwd=root, env=environment, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, encoding="utf-8", errors="replace", check=False,
-    )  # fmt: skip
+        ["-I", "-X", "utf8", "-m", "piptools", *command],
+        folder=folder,
+        root=root,
+        needed=_local_paths(requirements, root),
+        environment=lambda indexes, environ: (
+            pip_environment(indexes, environ, log=log) | {GLIBC: target.glibc}
+        ),
+    )
     logged = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
-    if done.returncode:
-        raise explain_failure(logged, done.stderr, requirements, target, given)
+    if code:
+        raise explain_failure(logged, printed, requirements, target, given)
     if error := find_silent_index(logged):
         raise error
     return output.read_text(encoding="utf-8").splitlines()
+
+
+def _local_paths(requirements: Requirements, root: Path) -> list[Path]:
+    """The folders and files that requirements name by their paths."""
+    texts = [entry.text.removeprefix("-e ").strip() for entry in requirements.requirements]
+    named = [re.split(r"[\[;]", text)[0].strip() for text in texts if _PATH.match(text)]
+    return [root / name for name in named if (root / name).exists()]
 
 
 def _preferred_pins(freedom: Freedom) -> list[str]:

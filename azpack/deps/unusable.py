@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from azpack.deps.lock import NOT_ALLOWED
 from azpack.deps.offers import find_offers
 from azpack.deps.resolver import only_elsewhere
 from azpack.errors import WheelError
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from azpack.deps.index import IndexSettings
+    from azpack.deps.lock import LockedDistribution
     from azpack.deps.offers import Offers
     from azpack.target.target import Target
 
@@ -32,6 +34,24 @@ class Unusable:
     hint: str = ""
     places: tuple[str, ...] = ()
     context: Mapping[str, object] = field(default_factory=dict)
+
+
+def find_unusable(entry: LockedDistribution, error: WheelError, indexes: IndexSettings) -> Unusable:
+    """What is known of a locked distribution that ended in `error`."""
+    places: tuple[str, ...] = ()
+    # Where the hashes are at fault, it does not matter what wheels there are.
+    if entry.is_from_index and error.message != NOT_ALLOWED:
+        likely = [indexes.index_of(entry.url)] if entry.url else []
+        places = tuple(dict.fromkeys(filter(None, [*likely, *indexes.places()])))
+    return Unusable(
+        name=entry.name,
+        version=entry.version,
+        code=error.code,
+        reason=error.message,
+        hint=error.hint,
+        places=places,
+        context=error.context,
+    )
 
 
 def explain_unusable(

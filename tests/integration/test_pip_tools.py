@@ -16,6 +16,7 @@ from azpack.deps.uv import find_uv
 from tests.authority import Authority
 from tests.commands import Azpack, Done, make_app
 from tests.distributions import make_sdist, make_wheel
+from tests.fixture_apps import copy_app
 from tests.leaks import CommandLines, forms_of, places_that_tell
 from tests.servers import Fault, IndexServer
 
@@ -140,6 +141,16 @@ def test_the_lock_that_it_makes_is_built_from(ready: Azpack, tmp_path: Path) -> 
     # With a lock that fits nothing is resolved, so that any resolver, or target, will do.
     built = ready.run("build", app, "--python", OWN, "--locked", "--json", "-v").data()
     assert [row["version"] for row in built["distributions"]] == ["3.10"]
+
+
+def test_the_versions_of_a_poetry_lock(ready: Azpack, tmp_path: Path) -> None:
+    app = copy_app("poetry-lock", tmp_path)
+    found = lock(ready, app, "pip-tools")
+    text = (app / "pylock.toml").read_bytes()
+    assert found["python-slugify"][0] == "8.0.4"
+    (app / "pylock.toml").unlink()
+    assert lock(ready, app, "uv") == found
+    assert (app / "pylock.toml").read_bytes() == text
 
 
 def test_a_python_that_is_not_here(ready: Azpack, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from azpack import resolving
-from azpack.dependencies import Request, locate_distributions
+from azpack.dependencies import locate_distributions
 from azpack.deps import uv
 from azpack.deps.index import IndexSettings
 from azpack.deps.lock import Lock
@@ -16,6 +16,7 @@ from azpack.deps.unusable import Unusable, explain_unusable
 from azpack.errors import AzpackError, ResolutionError, UnreachableError, WheelError
 from azpack.options import Options
 from azpack.progress import Progress
+from azpack.request import Request
 from azpack.stopwatch import Stopwatch
 from azpack.target.target import find_target
 
@@ -143,7 +144,7 @@ def resolver(
 
         monkeypatch.setattr(uv, "resolve", resolve)
         with pytest.raises(AzpackError) as caught:
-            list(locate_distributions(request))
+            locate_distributions(request)
         return caught.value, asked
 
     return run

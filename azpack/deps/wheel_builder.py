@@ -1,4 +1,4 @@
-"""Builds sdists and source folders to wheels on this machine (PEP 517, in isolation).
+"""Builds sdists and source folders to wheels (PEP 517, in isolation).
 
 The build requirements are installed by uv, which sees the indexes and their credentials; the
 build backend is a distribution's own code and sees neither.
@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azpack.deps.build_hints import find_hint
-from azpack.deps.interpreters import OTHER_PYTHON, find_interpreter, undisturbed
+from azpack.deps.interpreters import OTHER_PYTHON
 from azpack.errors import AzpackError, UnreachableError, WheelError
 
 if TYPE_CHECKING:
@@ -22,17 +21,23 @@ if TYPE_CHECKING:
 
     from build import BuildBackendException, ProjectBuilder
 
+    from azpack.deps.place import Place
     from azpack.target.target import Target
 
 _EPOCH = "315532800"  # 1980-01-01, the first time that a zip can hold
 _READ_LINES = 500  # for the cause, which a compiler's or a backend's own report may bury
 _KEPT_LINES = 30
 _SHOWN_LINES = 6
+_SIGNALS = 128
+_CONSTRAINTS = "constraints.txt"
 _NOT_PEP_517 = "its build backend does not answer as PEP 517 asks"
 # Index URLs hold credentials; the repository that azpack is run from is not the one to be built.
 _WITHHELD = re.compile(
     r"(UV|PIP|AZPACK)_|SSL_CLIENT_CERT\Z|GIT_CONFIG_PARAMETERS\Z"
     r"|GIT_(DIR|WORK_TREE|INDEX_FILE|PREFIX|OBJECT_DIRECTORY|COMMON_DIR)\Z|" + OTHER_PYTHON
+)
+_ERROR = re.compile(
+    r":\d+: (fatal )?error: |^error(\[E\d+\])?: |undefined reference|cannot find -l|^CMake Error"
 )
 _UNREACHABLE = re.compile(
     r"error sending request|failed to fetch|request failed after|connection refused|dns error"
@@ -41,21 +46,22 @@ _UNREACHABLE = re.compile(
 )
 
 
-def build_on_host(
+def build_wheel(
     source: Path,
     *,
     target: Target,
-    environment: Mapping[str, str],
+    place: Place,
     folder: Path,
     log: Callable[[str], None],
+    constraints: str = "",
     checkout: Path | None = None,
 ) -> Path:
     """Build `source`, an sdist or a source folder, to a wheel in the empty `folder`.
 
-    It is built by an interpreter of the target's version, or by this one where there is none:
-    whether the wheel fits is for `azpack.deps.native.fitting_tag` to say. `environment` is the
-    whole one to run uv in, and holds the indexes. `checkout` is the folder that `source` needs
-    around it (a repository), by default none. A source folder is not written to.
+    It is built at the `place`, by its interpreter for the target's version; whether the wheel
+    fits is for `azpack.deps.native.fitting_tag` to say. `constraints` are those of the build
+    requirements, in pip's format. `checkout` is the folder that `source`
+    needs around it (a repository), by default none. A source folder is not written to.
 
     Raises:
         WheelError: the source is broken, or the build failed; the message has the output's end.
@@ -65,15 +71,14 @@ def build_on_host(
     import shutil
 
     workplace = folder / "work"
-    workplace.mkdir()
+    output = workplace / "wheel"
+    output.mkdir(parents=True)
     try:
         tree = _own_tree(source, checkout or source, workplace, log)
-        interpreter = find_interpreter(target.python, environment)
-        if interpreter is None:
-            interpreter = Path(sys.executable)
-            log(f"no Python {target.python} here: building {source.name} with {interpreter}")
-        build = _Build(source.name, target.python, interpreter, environment, workplace, log)
-        wheel = build.wheel(tree, workplace / "wheel")
+        (workplace / _CONSTRAINTS).write_text(constraints, encoding="utf-8")
+        build = _Build(source.name, target.python, place, workplace, log)
+        place.send(workplace)
+        wheel = place.finish(build.wheel(tree, output))
         return wheel.replace(folder / wheel.name)
     finally:
         shutil.rmtree(workplace, ignore_errors=True)
@@ -110,16 +115,15 @@ class _Build:
         self,
         name: str,
         python: str,
-        interpreter: Path,
-        environment: Mapping[str, str],
+        place: Place,
         workplace: Path,
         log: Callable[[str], None],
     ) -> None:
         self._name = name
         self._python = python
-        self._interpreter = interpreter
-        self._uv_environment = undisturbed(environment)
-        self._hook_environment = _hook_environment(environment, workplace)
+        self._place = place
+        self._interpreter = place.interpreter(python)
+        self._hook_environment = _hook_environment(place.environment, workplace)
         self._workplace = workplace
         self._venv = workplace / "venv"
         self._log = log
@@ -137,15 +141,18 @@ class _Build:
         from build import BuildBackendException
 
         builder = self._builder(tree)
-        self._uv("venv", "--no-project", "--python", str(self._interpreter), str(self._venv))
+        self._uv("venv", "--no-project", "--python", self._interpreter, str(self._venv))
         self._install(builder.build_system_requires)
         try:
             self._install(builder.get_requires_for_build("wheel"))
             wheel = Path(builder.build("wheel", output))
         except BuildBackendException as error:
+            if isinstance(error.exception, AzpackError):  # of the place
+                raise error.exception from error
             raise self._backend_failure(error) from error
         except TypeError as error:  # a hook returned no string, or no list of them
             raise self._failure(f"{_NOT_PEP_517}: {error}") from error
+        self._place.fetch(output)
         if wheel.parent != output or wheel.suffix != ".whl" or not wheel.is_file():
             raise self._failure(f"its build backend made no wheel, but names {wheel.name!r}")
         return wheel
@@ -172,11 +179,14 @@ class _Build:
 
     def _install(self, requirements: Collection[str]) -> None:
         if requirements:
-            self._uv("pip", "install", "--python", str(self._venv), "--", *sorted(requirements))
+            self._uv(
+                "pip", "install", "--python", str(self._venv),
+                "--constraints", str(self._workplace / _CONSTRAINTS), "--", *sorted(requirements),
+            )  # fmt: skip
 
     def _uv(self, *arguments: str) -> None:
-        code = self._run([_uv(), "--no-config", "--color", "never", *arguments],
-                         self._workplace, self._uv_environment)  # fmt: skip
+        command = [self._place.uv(), "--no-config", "--color", "never", *arguments]
+        code = self._run(command, self._workplace, self._place.environment)
         if not code:
             return
         if _UNREACHABLE.search("\n".join(self._output)):
@@ -184,7 +194,7 @@ class _Build:
                 "index-unreachable",
                 f"the build requirements of {self._name} can't be had: an index does not answer, "
                 f"or refuses the credentials{self._shown()}",
-                hint="check --index-url, the network and the proxy, then build again",
+                hint=self._place.connection_hint,
                 context=self._context(),
             )
         raise WheelError(
@@ -204,29 +214,24 @@ class _Build:
         import subprocess
 
         environment = {**self._hook_environment, **(extra_environ or {})}
-        if code := self._run(cmd, Path(cwd or self._workplace), environment):
+        _python, script, _hook, messages = cmd  # as pyproject_hooks calls it
+        self._place.send(Path(script))
+        self._place.send(Path(messages))
+        code = self._run(cmd, Path(cwd or self._workplace), environment)
+        if code:
             raise subprocess.CalledProcessError(code, cmd)
+        self._place.fetch(Path(messages))
 
     def _run(self, command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> int:
         """Run a program with its output going to the log; only the end of it is kept."""
-        import subprocess
-
         from azpack.deps.index import redact
 
+        def tell(line: str) -> None:
+            self._output.append(redact(line))
+            self._log(self._output[-1])
+
         self._output.clear()
-        with subprocess.Popen(
-            command, cwd=cwd, env=environment, umask=0o022, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, encoding="utf-8", errors="replace",
-        ) as process:  # fmt: skip
-            try:
-                for line in process.stdout or ():
-                    self._output.append(redact(line.rstrip()))
-                    self._log(self._output[-1])
-            except BaseException:
-                process.kill()
-                raise
-        return process.returncode
+        return self._place.run(command, folder=cwd, environment=environment, output=tell)
 
     def _backend_failure(self, error: BuildBackendException) -> AzpackError:
         import subprocess
@@ -235,9 +240,11 @@ class _Build:
 
         cause = error.exception
         if isinstance(cause, subprocess.CalledProcessError):
-            if cause.returncode < 0:
-                return self._failure(f"its build was killed by signal {-cause.returncode}")
-            return self._failure(f"its build backend ended with exit code {cause.returncode}")
+            code = cause.returncode
+            if code < 0 or code > _SIGNALS:  # as Python tells it, and as a shell or an engine does
+                number = -code if code < 0 else code - _SIGNALS
+                return self._failure(f"its build was killed by signal {number}")
+            return self._failure(f"its build backend ended with exit code {code}")
         if isinstance(cause, BackendUnavailable):
             self._output.extend(cause.traceback.splitlines())
             return self._failure(f"its build backend {cause.backend_name!r} can't be imported")
@@ -247,18 +254,25 @@ class _Build:
         return WheelError(
             "build-failed",
             f"{self._name} can't be built: {fault}{self._shown()}",
-            hint=find_hint("\n".join(self._output), self._python),
+            hint=find_hint("\n".join((*self._output, fault)), self._python),
             context=self._context(),
         )
 
     def _shown(self) -> str:
-        lines = [line for line in self._output if line][-_SHOWN_LINES:]
-        return "".join(f"\n  {line}" for line in lines)
+        """The end of the output, and before it a compiler's error that is further up."""
+        lines = [line for line in self._output if line]
+        end = lines[-_SHOWN_LINES:]
+        cause = next((at for at, line in enumerate(lines) if _ERROR.search(line)), len(lines))
+        if cause < len(lines) - _SHOWN_LINES:
+            first = lines[cause : cause + _SHOWN_LINES // 2]
+            first = [line for line in first if not line.startswith("Traceback")]
+            end = [*first, "...", *lines[-_SHOWN_LINES // 2 :]]
+        return "".join(f"\n  {line}" for line in end)
 
     def _context(self) -> dict[str, object]:
         return {
             "source": self._name,
-            "interpreter": str(self._interpreter),
+            "interpreter": self._interpreter,
             "output": list(self._output)[-_KEPT_LINES:],
         }
 
@@ -279,9 +293,3 @@ def _hook_environment(environment: Mapping[str, str], workplace: Path) -> dict[s
         # The cache may lie in a repository of the user's.
         "GIT_CEILING_DIRECTORIES": str(workplace),
     }
-
-
-def _uv() -> str:
-    from azpack.deps.uv import find_uv
-
-    return find_uv()

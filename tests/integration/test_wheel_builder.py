@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from azpack.deps.host_builder import build_on_host
 from azpack.deps.interpreters import find_interpreter
 from azpack.deps.native import fitting_tag
+from azpack.deps.place import Host
+from azpack.deps.wheel_builder import build_wheel
 from azpack.errors import FileError, UnreachableError, WheelError
 from azpack.target.target import Target, find_target
 
@@ -68,10 +69,10 @@ class Builder:
         self.count += 1
         folder = self.folder / f"build{self.count}"
         folder.mkdir()
-        wheel = build_on_host(
+        wheel = build_wheel(
             source,
             target=target_of(python),
-            environment=self.environment,
+            place=Host(self.environment, self.lines.append),
             folder=folder,
             log=self.lines.append,
             checkout=checkout,
@@ -386,7 +387,7 @@ def test_a_compiler_that_fails_is_quoted_and_explained(
 
 def test_no_compiler(build: Builder, tree: Callable[..., Path]) -> None:
     build.environment |= {"CC": "/nowhere/gcc"}
-    assert "no C compiler" in fails(build, extension(tree), "build-failed").hint
+    assert "no C or C++ compiler" in fails(build, extension(tree), "build-failed").hint
 
 
 @pytest.mark.parametrize(
