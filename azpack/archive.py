@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
 STORED = 0
@@ -40,6 +40,8 @@ _NO_COPY_FILE_RANGE = {
 }  # fmt: skip
 _VERSION = 20
 _VERSION_ZIP64 = 45
+# A quarter of a million entries with names of usual length; a directory is held as a whole.
+_LARGEST_DIRECTORY = 32 << 20
 
 
 class ArchiveError(ValueError):
@@ -88,19 +90,25 @@ class Entry:
     sha256: str
 
 
-def read_directory(fd: int) -> tuple[Member, ...]:
+def read_directory(fd: int, *, lenient: bool = False) -> tuple[Member, ...]:
     """Read the central directory of the zip that is open at `fd`, in its own order.
+
+    A `lenient` reading takes names in any encoding, and a number of entries that has overflowed:
+    other people's programs write such.
 
     Raises:
         ArchiveError: where the records are damaged or contradict each other.
     """
     length = os.fstat(fd).st_size
     offset, size, count = _find_directory(fd, length)
+    if size > _LARGEST_DIRECTORY:
+        raise ArchiveError(f"its directory has {size:,} bytes, more than there are files for")
     directory = os.pread(fd, size, offset)
     if len(directory) != size:
         raise ArchiveError("the file ends within its directory")
-    members = tuple(_parse_directory(directory, limit=offset))
-    if len(members) != count:
+    decode = _decode_anyhow if lenient else _decode
+    members = tuple(_parse_directory(directory, limit=offset, decode=decode))
+    if len(members) != count and not (lenient and len(members) & _LIMIT16 == count):
         raise ArchiveError(f"the directory has {len(members)} entries, its end record says {count}")
     return members
 
@@ -130,7 +138,9 @@ def _find_directory(fd: int, length: int) -> tuple[int, int, int]:
     return offset, size, count
 
 
-def _parse_directory(directory: bytes, *, limit: int) -> Iterator[Member]:
+def _parse_directory(
+    directory: bytes, *, limit: int, decode: Callable[[bytes, int], str]
+) -> Iterator[Member]:
     position = 0
     while position < len(directory):
         if len(directory) - position < _CENTRAL.size or directory[position : position + 4] != (
@@ -151,9 +161,9 @@ def _parse_directory(directory: bytes, *, limit: int) -> Iterator[Member]:
                 extra, size, compressed_size, header_offset
             )
         if header_offset + _LOCAL.size + name_length + compressed_size > limit:
-            raise ArchiveError(f"{_decode(raw_name, flags)!r} does not lie within the file")
+            raise ArchiveError(f"{decode(raw_name, flags)!r} does not lie within the file")
         yield Member(
-            name=_decode(raw_name, flags),
+            name=decode(raw_name, flags),
             raw_name=raw_name,
             flags=flags,
             method=method,
@@ -170,6 +180,14 @@ def _decode(raw_name: bytes, flags: int) -> str:
         return raw_name.decode("utf-8" if flags & _FLAG_UTF8 else "cp437")
     except UnicodeDecodeError:
         raise ArchiveError(f"the name {raw_name!r} is not UTF-8, as it says") from None
+
+
+def _decode_anyhow(raw_name: bytes, flags: int) -> str:
+    """As Linux reads a name, whatever the zip says of it; U+FFFD stands for what is no UTF-8."""
+    try:
+        return raw_name.decode()
+    except UnicodeDecodeError:
+        return raw_name.decode(*("utf-8", "replace") if flags & _FLAG_UTF8 else ("cp437",))
 
 
 def _zip64_values(extra: bytes, *values: int) -> tuple[int, ...]:
