@@ -1,0 +1,81 @@
+"""The requirements that an app's requirements.txt lists, read from a tree.
+
+Enough of pip's format to know which distributions are asked for; `azpack.deps.requirements` reads
+all of it, for building.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from azpack.package.installed import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from azpack.app.tree import Tree
+
+_NAME = re.compile(r"([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)\s*(\[[^\]]*\])?\s*([^;#]*)(?:;(.*))?")
+_INCLUDE = re.compile(r"(?:-r|--requirement)[\s=]*(\S+)")
+_COMMENT = re.compile(r"(^|\s)#.*")
+_MOST_FILES = 50
+_MOST_LINES = 5000  # of all files; the longest lists have some hundreds
+
+
+class RequirementLine(NamedTuple):
+    """A requirement: the name in its canonical form, the text, and where it stands.
+
+    `name` is empty for a URL or a path, of which none can be known.
+    """
+
+    name: str
+    text: str
+    path: str
+    line: int
+
+
+def requirement_lines(tree: Tree, path: str = "requirements.txt") -> Iterator[RequirementLine]:
+    """The requirements of a file and of those that it includes."""
+    there = frozenset(tree.paths())
+    pending, seen = [path], {path}
+    left = _MOST_LINES
+    while pending and len(seen) < _MOST_FILES:
+        current = pending.pop()
+        if current not in there:
+            continue
+        for number, text in _logical_lines(tree.read(current).decode("utf-8-sig", "replace")):
+            left -= 1
+            if left < 0:
+                return
+            if found := _INCLUDE.match(text):
+                included = posixpath.normpath(posixpath.join(posixpath.dirname(current), found[1]))
+                if included not in seen:
+                    seen.add(included)
+                    pending.append(included)
+            elif text.startswith(("-e", "--editable", ".", "/")) or _is_url(text):
+                yield RequirementLine("", text, current, number)
+            elif not text.startswith("-") and (match := _NAME.match(text)):
+                plain = re.split(r"\s--", text, maxsplit=1)[0].strip()  # --hash and its like
+                yield RequirementLine(canonical(match[1]), plain, current, number)
+
+
+def _is_url(text: str) -> bool:
+    return "://" in text.partition("@")[0] or text.endswith((".whl", ".zip", ".tar.gz"))
+
+
+def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """The lines with something in them, those that go on in the next one joined."""
+    start, joined = 1, ""
+    for number, line in enumerate(text.splitlines(), 1):
+        start = number if not joined else start
+        if line.endswith("\\"):
+            joined += line[:-1] + " "
+            continue
+        whole = _COMMENT.sub("", joined + line).strip()
+        joined = ""
+        if whole:
+            yield start, whole
+    if joined.strip():
+        yield start, joined.strip()

@@ -1,0 +1,1 @@
+"""Renderers: findings, inspections and differences as text, JSON, SARIF, annotations, HTML."""

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from azpack.app.functions import AppModel
+from azpack.checks.running import check_tree
+from azpack.checks.selection import Selection
+from azpack.findings import Finding
+from tests.unit.checks.subjects import package_of
+
+if TYPE_CHECKING:
+    from azpack.checks.rules import Subject
+
+HOST = '{"version": "2.0", "nonsense": 1,\n "more": 2}'
+OWN = ("AZP1", "AZP6")
+
+
+def subject(files: dict[str, str], *findings: Finding) -> Subject:
+    app = AppModel(models=frozenset(), functions=(), findings=findings)
+    return package_of({"host.json": HOST, **files}, app=app, plan="premium")
+
+
+def codes(files: dict[str, str], *findings: Finding, select: tuple[str, ...] = OWN) -> list[str]:
+    selection = Selection(select=select)
+    return [it.code for it in check_tree(subject(files, *findings), selection)]
+
+
+def test_findings_are_sorted_by_place() -> None:
+    of_app = Finding(code="AZP104", severity="error", message="none")
+    of_file = Finding(code="AZP301", severity="error", message="x", path="b.py", line=7)
+    earlier = Finding(code="AZP307", severity="error", message="x", path="b.py", line=3)
+    found = check_tree(
+        subject({"typing.py": "", "a/local.settings.json": ""}, of_file, of_app, earlier),
+        Selection(select=(*OWN, "AZP3")),
+    )
+    assert [(it.path, it.line, it.code) for it in found] == [
+        (None, None, "AZP104"),
+        ("a/local.settings.json", None, "AZP601"),
+        ("b.py", 3, "AZP307"),
+        ("b.py", 7, "AZP301"),
+        ("host.json", 1, "AZP114"),
+        ("host.json", 2, "AZP114"),
+        ("typing.py", None, "AZP106"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "ignored"),
+    [
+        ("", False),
+        ("# azpack: ignore[AZP106]", True),
+        ("#azpack:ignore[ azp106 ]", True),
+        ("# azpack: ignore[AZP602, AZP106]", True),
+        ("# azpack: ignore[AZP1]", True),
+        ("# azpack: ignore[AZP602]", False),
+        ("# azpack: ignore[]", False),
+        ("# azpack: ignore", False),
+        ("#!/usr/bin/python\n# -*- coding: utf-8 -*-\n\n# azpack: ignore[AZP106]\n", True),
+        ("\ufeff# azpack: ignore[AZP106]", True),
+        ("import os\n# azpack: ignore[AZP106]", False),
+        ('"""Text."""\n# azpack: ignore[AZP106]', False),
+        ("import os  # azpack: ignore[AZP106]", False),
+    ],
+)
+def test_comments_for_a_file(text: str, ignored: bool) -> None:
+    assert codes({"typing.py": text}, select=("AZP106",)) == ([] if ignored else ["AZP106"])
+
+
+def test_comments_for_a_line() -> None:
+    text = (
+        "import os\n"
+        "from . import a\n"
+        "from . import b  # azpack: ignore[AZP107]\n"
+        "from . import c  # noqa # azpack: ignore[AZP107]\n"
+        "from . import d  # azpack: ignore[AZP106]\n"
+    )
+    found = check_tree(subject({"x.py": text}), Selection(select=("AZP107",)))
+    assert [it.line for it in found] == [2, 5]
+
+
+def test_comments_count_in_python_alone() -> None:
+    host = '// azpack: ignore[AZP114]\n# azpack: ignore[AZP114]\n{"version": "2.0", "x": 1}'
+    assert codes({"host.json": host.replace("#", "//")}) == ["AZP114"]
+
+
+def test_files_that_are_not_there() -> None:
+    missing = Finding(code="AZP111", severity="error", message="x", path="f/missing.py", line=3)
+    assert "AZP111" in codes({}, missing)
+
+
+def test_all_is_selected_by_default() -> None:
+    found = {it.code for it in check_tree(subject({"local.settings.json": ""}))}
+    assert {"AZP114", "AZP601"} <= found
