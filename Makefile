@@ -1,8 +1,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+FUZZ_SECONDS ?= 60
 
-.PHONY: setup demo test lint format bench clean
+.PHONY: setup demo test lint format docs fuzz bench clean
 
 setup: $(VENV)/.installed
 
@@ -26,6 +27,13 @@ lint: setup
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: setup
+	$(BIN)/python -c 'from azpack.report.rules_page import rules_page as page; print(page(), end="")' \
+	    > docs/rules.md
+
+fuzz: setup
+	$(BIN)/python -m tests.fuzz_inspect --seconds $(FUZZ_SECONDS)
 
 bench: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench

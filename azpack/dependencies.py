@@ -12,109 +12,47 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from azpack.app.config import read_toml
-from azpack.deps.distribution import Distribution, Wheel
-from azpack.deps.requirements import find_requirements, is_lock_name, locate
+from azpack.deps.distribution import Distribution
 from azpack.errors import FileError, ResolutionError, UsageError
 from azpack.package.segment import LAYOUT, Segment, find_segment, make_segment
-from azpack.store import Store, default_cache_folder
+from azpack.request import LOCK_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from azpack.deps.index import IndexSettings
     from azpack.deps.lock import Lock, LockedDistribution
+    from azpack.deps.obtain import Obtained
     from azpack.deps.requirements import Requirements
-    from azpack.options import Options
-    from azpack.progress import Progress
-    from azpack.stopwatch import Stopwatch
-    from azpack.target.target import Target
+    from azpack.request import Request
+    from azpack.store import Store
 
-LOCK_NAME = "pylock.toml"
+# The locks of other tools, and how these renew them.
+_LOCKS = {"uv.lock": "uv lock --upgrade", "poetry.lock": "poetry update"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InContainer:
+    """Which distributions were built in a container, of which image, after which commands."""
+
+    distributions: tuple[str, ...]
+    image: str
+    digest: str
+    before: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependencies:
-    """The distributions of a package, their segment in the store, and the file that lists them."""
+    """The distributions of a package, their segment in the store, and the file that lists them.
+
+    `in_container` says what was built in a container; None where nothing was.
+    """
 
     distributions: tuple[Distribution, ...]
     segment: Segment
     source: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What is asked for: whose dependencies, for which target, with which options."""
-
-    root: Path
-    target: Target
-    options: Options
-    environ: Mapping[str, str]
-    progress: Progress
-    clock: Stopwatch
-
-    @property
-    def store(self) -> Store:
-        """The store that the options name, or the platform's."""
-        return Store((self.options.cache_dir or default_cache_folder()).absolute())
-
-    def requirements(self) -> Requirements | None:
-        """What the project asks for; None where it lists nothing, or its lock alone."""
-        files = self.options.requirements
-        if any(map(is_lock_name, files)):
-            if len(files) > 1:
-                raise UsageError(
-                    "mixed-requirements", "a lock can't be combined with other requirements"
-                )
-            if not self.lock_path().is_file():
-                raise UsageError("no-requirements-file", f"there is no {files[0]}")
-            return None
-        extras, groups = self.options.extras, self.options.groups
-        found = find_requirements(self.root, files=files, extras=extras, groups=groups)
-        if (extras or groups) and found is not None and found.kind == "requirements":
-            self.progress.warn(
-                f"extras and groups of the configuration have no effect: {found.files[0]} "
-                "lists the dependencies, and has none"
-            )
-        if found is not None and found.has_password:
-            self.progress.warn(
-                f"{', '.join(found.files)}: a password stands in an index's URL, and goes along in "
-                "the package; write it as ${NAME}"
-            )
-        return found
-
-    def lock_path(self) -> Path:
-        """Where the project's lock stands, or would stand."""
-        for name in self.options.requirements:
-            if is_lock_name(name):
-                return locate(self.root, name)
-        return self.root / LOCK_NAME
-
-    def indexes(self, requirements: Requirements | None) -> IndexSettings:
-        """The indexes of the options, the requirements files, the environment and pip.conf."""
-        from azpack.deps.index import find_indexes
-
-        options = self.options
-        return find_indexes(
-            self.environ,
-            index_url=options.index_url or (requirements.index_url if requirements else None),
-            extra_index_urls=(
-                *options.extra_index_url,
-                *(requirements.extra_index_urls if requirements else ()),
-            ),
-            find_links=(
-                *(
-                    link if "://" in link else str(locate(self.root, link))
-                    for link in options.find_links
-                ),
-                *(requirements.find_links if requirements else ()),
-            ),
-            no_index=options.no_index or bool(requirements and requirements.no_index),
-            strategy=options.index_strategy,
-            cert=options.cert,
-            client_cert=options.client_cert,
-            requirements=requirements.lines() if requirements else (),
-        )
+    in_container: InContainer | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,42 +103,92 @@ def find_dependencies(request: Request, *, timestamp: int) -> Dependencies | Non
         choice = _LockChoice.make(request, requirements, timestamp)
         plan = choice.plan
         if plan is not None and (segment := find_segment(store, plan.segment)) is not None:
-            source = request.lock_path().name
-            return Dependencies(distributions=plan.distributions, segment=segment, source=source)
+            return Dependencies(
+                distributions=plan.distributions,
+                segment=segment,
+                source=request.lock_path().name,
+                in_container=plan.in_container,
+            )
         if not choice.fits and requirements is None:
             request.progress.warn("the project lists no dependencies: the package holds none")
             return None
         lock = _find_lock(request, requirements, use_file=choice.fits)
-    wheels = _obtain(request, requirements, lock)
+    obtained = _obtain(request, requirements, lock)
+    wheels = obtained.wheels
     with request.clock.stage("segment"):
         python = request.target.full_version
         segment_key, segment = make_segment(store, wheels, python=python, timestamp=timestamp)
     distributions = tuple(wheel.distribution for wheel in wheels)
+    in_container = None
+    if obtained.in_container:
+        container = request.container()
+        in_container = InContainer(
+            distributions=obtained.in_container,
+            image=container.image,
+            digest=obtained.digest,
+            before=container.before,
+        )
     if choice.fits and not any(entry.is_path for entry in lock.distributions):
-        plan = _Plan(record=choice.record, distributions=distributions, segment=segment_key)
+        plan = _Plan(
+            record=choice.record,
+            distributions=distributions,
+            segment=segment_key,
+            in_container=in_container,
+        )
         plan.keep(store, choice.key)
-    if choice.fits or requirements is None:
-        source = request.lock_path().name
-    else:
-        source = requirements.files[0]
-    return Dependencies(distributions=distributions, segment=segment, source=source)
+    source = _source(request, requirements, fits=choice.fits)
+    return Dependencies(
+        distributions=distributions, segment=segment, source=source, in_container=in_container
+    )
 
 
-def locate_distributions(request: Request) -> Iterator[tuple[LockedDistribution, str | None]]:
-    """What a build would take, each with its index's URL; nothing is written.
+def _source(request: Request, requirements: Requirements | None, *, fits: bool) -> str:
+    """The file that the versions come from, as a user knows it."""
+    if fits or requirements is None:
+        return request.lock_path().name
+    return requirements.files[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Located:
+    """Exact distributions before any is fetched, the indexes, and the file that lists them."""
+
+    lock: Lock
+    requirements: Requirements | None
+    indexes: IndexSettings
+    source: str
+
+    def with_indexes(self) -> tuple[tuple[LockedDistribution, str | None], ...]:
+        """Each distribution with the URL of the index that lists it, without credentials."""
+        index_of = self.indexes.index_of
+        return tuple(
+            (entry, index_of(entry.index or entry.url) if entry.is_from_index else None)
+            for entry in self.lock.distributions
+        )
+
+
+def locate_distributions(request: Request, *, use_lock: bool = True) -> Located | None:
+    """What a build would take, of the project's lock or else resolved; nothing is written.
+
+    Returns:
+        None where the project lists no dependencies anywhere.
 
     Raises:
         ResolutionError: the requirements can't be resolved, or the lock does not fit and must.
         UnreachableError: an index does not answer, or refuses.
     """
     requirements = request.requirements()
-    choice = _LockChoice.make(request, requirements, 0)
-    if not choice.fits and requirements is None:
-        return
-    lock = _find_lock(request, requirements, use_file=choice.fits)
-    indexes = request.indexes(requirements)
-    for entry in lock.distributions:
-        yield entry, indexes.index_of(entry.url) if entry.is_from_index else None
+    fits = use_lock and _LockChoice.make(request, requirements, 0).fits
+    if not fits and requirements is None:
+        return None
+    lock = _find_lock(request, requirements, use_file=fits)
+    named = (entry.index for entry in lock.distributions if entry.index)
+    return Located(
+        lock=lock,
+        requirements=requirements,
+        indexes=request.indexes(requirements).with_explicit(named),
+        source=_source(request, requirements, fits=fits),
+    )
 
 
 def renew_lock(
@@ -225,11 +213,11 @@ def renew_lock(
     if request.options.locked:
         choice = _LockChoice.make(request, requirements, 0)
         return _find_lock(request, requirements, use_file=choice.fits)
-    if requirements.kind == "uv.lock" and (upgrade or upgrade_packages):
+    if requirements.kind in _LOCKS and (upgrade or upgrade_packages):
         raise UsageError(
-            "versions-are-of-uv-lock",
+            f"versions-are-of-{requirements.kind.replace('.', '-')}",
             f"the versions are those of {requirements.files[0]}",
-            hint="renew it with 'uv lock --upgrade', then lock again",
+            hint=f"renew it with '{_LOCKS[requirements.kind]}', then lock again",
         )
     lock = _find_lock(
         request,
@@ -258,7 +246,7 @@ def _find_lock(
 ) -> Lock:
     """Read the lock on disk, or resolve the requirements.
 
-    A lock that is to be written is made of a uv.lock only if that fits its pyproject.toml.
+    A lock that is to be written is made of another tool's only if that fits its pyproject.toml.
     """
     from azpack.deps.lock import Lock, read_lock
     from azpack.deps.resolver import Freedom
@@ -274,7 +262,7 @@ def _find_lock(
             extras=request.options.extras,
             groups=request.options.groups,
         )
-    if request.options.locked and requirements.kind != "uv.lock":
+    if request.options.locked and requirements.kind not in _LOCKS:
         raise ResolutionError(
             "no-lock",
             f"--locked, but there is no {LOCK_NAME} in {request.root}",
@@ -347,15 +335,21 @@ def _read(path: Path) -> bytes | None:
         raise FileError("unreadable", f"{path} can't be read: {error.strerror}") from error
 
 
-def _obtain(request: Request, requirements: Requirements | None, lock: Lock) -> tuple[Wheel, ...]:
+def _obtain(request: Request, requirements: Requirements | None, lock: Lock) -> Obtained:
+    from azpack.deps.build_constraints import find_build_constraints
     from azpack.deps.obtain import Sources, obtain_wheels
     from azpack.deps.resolver import name_in
 
+    mode = request.options.mode
+    indexes = request.indexes(requirements)
     sources = Sources(
         store=request.store,
-        indexes=request.indexes(requirements),
+        indexes=indexes,
         environ=request.environ,
         progress=request.progress,
+        mode="local" if mode == "local" else "docker" if mode == "docker" else "auto",
+        workshop=request.workshop(indexes),
+        constraints=find_build_constraints(request.root, request.environ),
     )
     overrides = requirements.overrides if requirements is not None else ()
     with request.clock.stage("wheels"):
@@ -371,6 +365,7 @@ class _Plan:
     record: LockRecord
     distributions: tuple[Distribution, ...]
     segment: str
+    in_container: InContainer | None
 
     @classmethod
     def find(cls, store: Store, key: str) -> _Plan | None:
@@ -379,10 +374,19 @@ class _Plan:
             return None
         try:
             table = json.loads(content)
+            container = table["in_container"]
             return cls(
                 record=LockRecord(**table["record"]),
                 distributions=tuple(Distribution(**row) for row in table["distributions"]),
                 segment=table["segment"],
+                in_container=InContainer(
+                    distributions=tuple(container["distributions"]),
+                    image=container["image"],
+                    digest=container["digest"],
+                    before=tuple(container["before"]),
+                )
+                if container
+                else None,
             )
         except (ValueError, KeyError, TypeError):  # of another version of azpack, or damaged
             return None
@@ -398,6 +402,7 @@ def _plan_key(content: bytes, request: Request, timestamp: int) -> str:
         request.target.full_version,
         request.target.platform,
         str(timestamp),
+        *request.container_key(),
         *request.options.extras,
         "",
         *request.options.groups,

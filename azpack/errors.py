@@ -6,7 +6,9 @@ import errno
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from azpack.findings import Finding
 
 
 class AzpackError(Exception):
@@ -32,6 +34,26 @@ class AzpackError(Exception):
         self.message = message
         self.hint = hint
         self.context = dict(context or {})
+
+
+class FindingsError(AzpackError):
+    """What is not done because of what was found; `findings` has all, not the errors alone."""
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        findings: Sequence[Finding],
+        *,
+        hint: str = "mend that, or build all the same with --no-check",
+    ) -> None:
+        count = sum(finding.severity == "error" for finding in findings)
+        super().__init__(
+            "findings",
+            f"{count} {'error was' if count == 1 else 'errors were'} found, and nothing written",
+            hint=hint,
+        )
+        self.findings = tuple(findings)
 
 
 class UsageError(AzpackError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,18 @@ class Options:
     client_cert: str | None = None
     resolver: str = "uv"
     locked: bool = False
+    no_pin: bool = False
+    no_check: bool = False
+    docker_image: str | None = None
+    docker_platform: str = "linux/amd64"
+    docker_network: str | None = None
+    docker_before: tuple[str, ...] = ()
+    docker_environment: tuple[str, ...] = ()
+    docker_timeout: str = "60"
     exclude: tuple[str, ...] = ()
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    per_file_ignores: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     checksum: bool = False
     cache_dir: Path | None = None
 

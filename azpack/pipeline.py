@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import time
+from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from azpack import __version__
 from azpack.app.collect import collect_files
-from azpack.atomic import replacing
+from azpack.checks.remembered import Checked, check_once
+from azpack.checks.selection import Selection
+from azpack.checks.support import support_findings
 from azpack.dependencies import (
-    LOCK_NAME,
-    Request,
     find_dependencies,
     locate_distributions,
-    renew_lock,
 )
-from azpack.errors import UsageError
+from azpack.errors import FindingsError, UsageError
 from azpack.findings import Finding
 from azpack.outputs import find_output, written_paths
 from azpack.package.assemble import assemble, zip_timestamp
-from azpack.package.manifest import companions_of, make_manifest, write_companions
+from azpack.package.manifest import (
+    check_companions,
+    companions_of,
+    make_manifest,
+    write_companions,
+)
+from azpack.request import Request, make_request, target_of
 from azpack.stopwatch import Stopwatch
 from azpack.target.plans import find_publishing
-from azpack.target.target import find_target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,23 +35,47 @@ if TYPE_CHECKING:
 
     from azpack.app.collect import FileSet
     from azpack.app.project import Project
+    from azpack.dependencies import InContainer
     from azpack.deps.distribution import Distribution
-    from azpack.deps.lock import Lock, LockedDistribution
+    from azpack.deps.lock import LockedDistribution
     from azpack.options import Options
     from azpack.package.assemble import Package
-    from azpack.package.segment import Collision
+    from azpack.package.segment import Collision, Segment
     from azpack.progress import Progress
+    from azpack.remote import RemoteBuild
+    from azpack.target.plans import Publishing
     from azpack.target.target import Target
 
-_WARNED_BEFORE_END = 183 * 24 * 3600.0
+_SHOWN_NAMES = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What goes into a package beside the project's files, or is left to the platform.
+
+    `source` is the file that lists the dependencies, empty where there is none; `remote` is what
+    the platform is to install, in mode remote, and `in_container` what was built in a container.
+    """
+
+    distributions: tuple[Distribution, ...] = ()
+    segment: Segment | None = None
+    source: str = ""
+    remote: RemoteBuild | None = None
+    in_container: InContainer | None = None
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def app_settings(self) -> Mapping[str, str]:
+        """The app settings that the platform needs to install the dependencies."""
+        return self.remote.app_settings if self.remote is not None else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What `build` made: the package, how, from what, and what it found on the way.
 
-    `timings` are seconds by stage; `manifest` is None where no companions were written; `source`
-    is the file that the dependencies were taken from, empty where there is none.
+    `timings` are seconds by stage; `manifest` is None where no companions were written;
+    `app_settings` are all that must be set.
     """
 
     package: Package
@@ -55,12 +83,11 @@ class Result:
     mode: str
     mode_reason: str
     target: Target
-    distributions: tuple[Distribution, ...]
     files: FileSet
+    contents: Contents
     findings: tuple[Finding, ...]
     timings: Mapping[str, float]
-    settings: Mapping[str, str]
-    source: str
+    app_settings: Mapping[str, str]
 
 
 def build(
@@ -75,58 +102,133 @@ def build(
     """Build the package of a function app at `output`, with its companions beside it.
 
     Raises:
+        FindingsError: what was found would keep the package from running.
         AzpackError: of the class for the exit code; `output` is then as it was.
     """
     clock = Stopwatch()
-    mode, mode_reason = choose_mode(options.mode)
+    mode, mode_reason = choose_mode(options)
     timestamp = zip_timestamp(environ)
+    beside = companions_of(output)
+    if companions:
+        check_companions(beside)
     with clock.stage("collect"):
-        target = _target(project, options)
+        target = target_of(project, options)
         files = _files(project, options, output=output, mode=mode)
         _check_files(files, mode, progress)
-    segment = None
-    distributions: tuple[Distribution, ...] = ()
-    source = ""
-    if mode != "none":
-        request = _request(project, options, target, environ, progress, clock)
-        if (found := find_dependencies(request, timestamp=timestamp)) is not None:
-            distributions, segment, source = found.distributions, found.segment, found.source
+    with closing(make_request(project, options, target, environ, progress, clock)) as request:
+        checked = _check(request, files)
+        _refuse_errors(checked.findings)
+        contents = _find_contents(request, files, mode, timestamp)
+        checked.remember(request.store)
+    findings = _joined(request, checked, contents.findings)
+    _refuse_errors(findings)
+    if contents.in_container is not None:
+        mode, mode_reason = "docker", _explain_container(contents, target)
     with clock.stage("assemble"):
         package = assemble(
             project.root,
             files.included,
-            segment,
+            contents.segment,
             output,
             timestamp=timestamp,
             checksum=options.checksum,
+            written=contents.remote.written if contents.remote is not None else {},
         )
-    beside = companions_of(output)
-    publishing = find_publishing(target.plan, package=output.name)
-    if companions:
-        manifest = make_manifest(
-            package,
-            version=__version__,
-            mode=mode,
-            mode_reason=mode_reason,
-            target=target,
-            distributions=distributions,
-            publishing=publishing,
-        )
-        write_companions(beside, manifest, package)
-    collisions = segment.collisions if segment is not None else ()
-    return Result(
+    publishing = find_publishing(
+        target.plan,
+        mode=mode,
+        package=output.name,
+        settings_file=beside.settings.name,
+        python=target.python,
+        more_settings=contents.app_settings,
+    )
+    result = Result(
         package=package,
         manifest=beside.manifest if companions else None,
         mode=mode,
         mode_reason=mode_reason,
         target=target,
-        distributions=distributions,
         files=files,
-        findings=(*support_findings(target), *map(_collision_finding, collisions)),
+        contents=contents,
+        findings=findings,
         timings=clock.timings,
-        settings=publishing.settings,
-        source=source,
+        app_settings=publishing.settings,
     )
+    if companions:
+        write_companions(beside, _manifest(result, publishing), package)
+    return result
+
+
+def _manifest(result: Result, publishing: Publishing) -> dict[str, Any]:
+    return make_manifest(
+        result.package,
+        version=__version__,
+        mode=result.mode,
+        mode_reason=result.mode_reason,
+        target=result.target,
+        distributions=result.contents.distributions,
+        publishing=publishing,
+        remote=result.contents.remote,
+        in_container=result.contents.in_container,
+    )
+
+
+def _check(request: Request, files: FileSet) -> Checked:
+    """What is to be said of the project, unless that is not wanted."""
+    if request.options.no_check:
+        return Checked(findings=())
+    with request.clock.stage("check"):
+        return check_once(files, request.target, _selection(request.options), request.store)
+
+
+def _joined(request: Request, checked: Checked, others: Sequence[Finding]) -> tuple[Finding, ...]:
+    """All that was found, of the target, the project and its dependencies, each once."""
+    of_target = _selection(request.options).filter(support_findings(request.target))
+    return tuple(dict.fromkeys((*of_target, *checked.findings, *others)))
+
+
+def _selection(options: Options) -> Selection:
+    return Selection.from_settings(
+        {
+            "select": options.select,
+            "ignore": options.ignore,
+            "per-file-ignores": options.per_file_ignores,
+        }
+    )
+
+
+def _refuse_errors(findings: Sequence[Finding]) -> None:
+    if any(finding.severity == "error" for finding in findings):
+        raise FindingsError(findings)
+
+
+def _find_contents(request: Request, files: FileSet, mode: str, timestamp: int) -> Contents:
+    if mode == "none":
+        return Contents()
+    if mode == "remote":
+        remote = _plan_remote(request, files)
+        return Contents(
+            distributions=remote.distributions,
+            source=remote.source,
+            remote=remote,
+            findings=remote.findings,
+        )
+    found = find_dependencies(request, timestamp=timestamp)
+    if found is None:
+        return Contents()
+    return Contents(
+        distributions=found.distributions,
+        segment=found.segment,
+        source=found.source,
+        in_container=found.in_container,
+        findings=tuple(map(_collision_finding, found.segment.collisions)),
+    )
+
+
+def _plan_remote(request: Request, files: FileSet) -> RemoteBuild:
+    from azpack.remote import plan_remote_build
+
+    return plan_remote_build(request, files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +241,7 @@ class Plan:
     target: Target
     files: FileSet
     distributions: tuple[tuple[LockedDistribution, str | None], ...]
+    remote: RemoteBuild | None
     findings: tuple[Finding, ...]
 
 
@@ -146,15 +249,23 @@ def plan(
     project: Project, options: Options, *, environ: Mapping[str, str], progress: Progress
 ) -> Plan:
     """Decide all that `build` decides, and write nothing."""
-    mode, mode_reason = choose_mode(options.mode)
+    mode, mode_reason = choose_mode(options)
     output = find_output(project, options)
-    target = _target(project, options)
-    files = _files(project, options, output=output, mode=mode)
+    target, files = collect_project(project, options)
     _check_files(files, mode, progress)
     distributions: tuple[tuple[LockedDistribution, str | None], ...] = ()
-    if mode != "none":
-        request = _request(project, options, target, environ, progress, Stopwatch())
-        distributions = tuple(locate_distributions(request))
+    remote = None
+    with closing(make_request(project, options, target, environ, progress, Stopwatch())) as request:
+        checked = _check(request, files)
+        found: tuple[Finding, ...] = ()
+        if mode == "remote":
+            remote = _plan_remote(request, files)
+            distributions = remote.located
+            found = remote.findings
+        elif mode != "none" and (located := locate_distributions(request)) is not None:
+            distributions = located.with_indexes()
+    if sources := [entry.name for entry, _ in distributions if not entry.is_wheel]:
+        mode_reason = _foresee(options.mode, sources, len(distributions), target) or mode_reason
     return Plan(
         output=output,
         mode=mode,
@@ -162,80 +273,16 @@ def plan(
         target=target,
         files=files,
         distributions=distributions,
-        findings=support_findings(target),
+        remote=remote,
+        findings=_joined(request, checked, found),
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockResult:
-    """What `lock` came to; `written` is False where the lock said the same already."""
-
-    lock: Lock
-    target: Target
-    paths: tuple[Path, ...]
-    written: bool
-
-
-def lock(
-    project: Project,
-    options: Options,
-    *,
-    environ: Mapping[str, str],
-    progress: Progress,
-    upgrade: bool = False,
-    upgrade_packages: Sequence[str] = (),
-    requirements_txt: Path | None = None,
-) -> LockResult:
-    """Resolve for the target and write pylock.toml, and the same pins in pip's format.
-
-    With `options.locked` the lock is not written: it must fit.
-
-    Raises:
-        UsageError: the project lists no dependencies.
-        ResolutionError: they can't be resolved, or `locked` and the lock does not fit.
-        UnreachableError: an index does not answer, or refuses.
-    """
-    from azpack.deps.lock import lock_text, requirements_text
-
-    target = _target(project, options)
-    request = _request(project, options, target, environ, progress, Stopwatch())
-    found = renew_lock(request, upgrade=upgrade, upgrade_packages=upgrade_packages)
-    texts = {project.root / LOCK_NAME: lock_text(found, root=project.root)}
-    if options.locked:
-        texts = {}
-    if requirements_txt is not None:
-        _refuse_own_source(requirements_txt, project.root, found)
-        texts[requirements_txt.absolute()] = requirements_text(found, root=project.root)
-    written = False
-    for path, text in texts.items():
-        if not path.is_file() or path.read_bytes() != text.encode():
-            option = "" if path.name == LOCK_NAME else "--requirements-txt"
-            with replacing(path, option=option) as file:
-                file.write(text.encode())
-            written = True
-    paths = tuple(texts) or (project.root / LOCK_NAME,)
-    return LockResult(lock=found, target=target, paths=paths, written=written)
-
-
-def _refuse_own_source(path: Path, root: Path, found: Lock) -> None:
-    """What was read must not be overwritten by what it came to."""
-    for file in (*found.files, LOCK_NAME):
-        if path.resolve() == (root / file).resolve():
-            raise UsageError(
-                "overwrites-requirements",
-                f"{path} is what the lock is made from, or the lock",
-                hint="name another file after --requirements-txt",
-            )
-
-
-def _target(project: Project, options: Options) -> Target:
-    return find_target(
-        project.root,
-        python=options.python,
-        origin=options.python_origin,
-        functions=options.functions_version,
-        plan=options.plan,
-    )
+def collect_project(project: Project, options: Options) -> tuple[Target, FileSet]:
+    """The target of a project, and the files that would be packed for it."""
+    mode, _ = choose_mode(options)
+    output = find_output(project, options)
+    return target_of(project, options), _files(project, options, output=output, mode=mode)
 
 
 def _files(project: Project, options: Options, *, output: Path, mode: str) -> FileSet:
@@ -259,59 +306,48 @@ def _check_files(files: FileSet, mode: str, progress: Progress) -> None:
         progress.warn("there is no .python_packages: the package will have no dependencies")
 
 
-def _request(
-    project: Project,
-    options: Options,
-    target: Target,
-    environ: Mapping[str, str],
-    progress: Progress,
-    clock: Stopwatch,
-) -> Request:
-    return Request(
-        root=project.root,
-        target=target,
-        options=options,
-        environ=environ,
-        progress=progress,
-        clock=clock,
-    )
-
-
-def choose_mode(mode: str) -> tuple[str, str]:
+def choose_mode(options: Options) -> tuple[str, str]:
     """The mode that is built in, and the reason for it.
 
     Raises:
-        UsageError: azpack can't build in that mode yet.
+        UsageError: an option is for another mode.
     """
+    mode = options.mode
+    if options.no_pin and mode != "remote":
+        raise UsageError(
+            "contradiction", f"--no-pin is for --mode remote, and the mode is {mode}",
+            hint="in the other modes the dependencies are in the package",
+        )  # fmt: skip
     if mode == "auto":
         return "local", "wheels come from the index; what has none is built on this machine"
-    if mode in ("local", "none"):
-        return mode, "asked for"
-    raise UsageError(
-        "not-there-yet",
-        f"mode {mode} is not there yet",
-        hint="the modes are auto, local and none",
-    )
+    return mode, "asked for"
 
 
-def support_findings(target: Target) -> tuple[Finding, ...]:
-    """AZP112, where the Python version's support has ended or ends within six months."""
-    # ISO dates compare as text; the module datetime would cost more than all the rest of this.
-    now = time.time()
-    today, soon = (
-        time.strftime("%Y-%m-%d", time.gmtime(moment)) for moment in (now, now + _WARNED_BEFORE_END)
-    )
-    end = target.end_of_support
-    if soon < end:
-        return ()
-    when = f"ended on {end}" if end <= today else f"ends on {end}"
+def _explain_container(contents: Contents, target: Target) -> str:
+    """Why there was a container: "2 of 41 distributions have no wheel for …"."""
+    names = contents.in_container.distributions if contents.in_container is not None else ()
+    count = len(contents.distributions)
+    return f"{_without_wheel(names, count, target)}; built in a container"
+
+
+def _foresee(mode: str, names: Sequence[str], count: int, target: Target) -> str:
+    """The same before anything is built."""
+    where = {
+        "auto": "built on this machine, and in a container what does not fit from here",
+        "docker": "built in a container",
+        "local": "built on this machine",
+    }
+    if mode not in where:
+        return ""
+    return f"{_without_wheel(names, count, target)}; {where[mode]}"
+
+
+def _without_wheel(names: Sequence[str], count: int, target: Target) -> str:
+    shown = ", ".join(names[:_SHOWN_NAMES])
+    more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
     return (
-        Finding(
-            code="AZP112",
-            severity="warning",
-            message=f"support for Python {target.python} on Azure Functions {when}",
-            hint="move the app to a newer Python; 'azpack runtimes' lists them",
-        ),
+        f"{len(names)} of {count} distributions {'has' if len(names) == 1 else 'have'} no wheel "
+        f"for {target.interpreter_tag} on glibc {target.glibc}: {shown}{more}"
     )
 
 

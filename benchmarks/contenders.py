@@ -300,6 +300,15 @@ def _warm_azpack(place: Place, *, runs: int, resolving: int) -> list[Contender]:
             own=True,
         ),
         Contender(
+            key="azpack-remote",
+            label="azpack build --mode remote",
+            command=[*_build(place.locked, place.folder / "remote.zip"), "--mode", "remote"],
+            runs=runs,
+            caches=caches,
+            warmup=True,
+            own=True,
+        ),
+        Contender(
             key="cp",
             label="cp of the zip",
             command=["cp", str(place.package), str(place.folder / "copy.zip")],

@@ -78,6 +78,7 @@ class Check(NamedTuple):
         )
 
 
+_SECONDS_REMOTE = {"small": 0.15}
 _SECONDS = {"small": 0.10, "medium": 0.13}
 _TIMES_COPY = {"large": 4.0}
 _FASTER_WARM = {
@@ -118,6 +119,9 @@ def _warm_checks(name: str, results: Results) -> Iterator[Check]:
         return
     if bound := _SECONDS.get(name):
         yield Check(f"{name}, warm", own, bound, "s", False)
+    remote = seconds(results, "azpack-remote")
+    if (bound := _SECONDS_REMOTE.get(name)) and remote is not None:
+        yield Check(f"{name}, warm, mode remote", remote, bound, "s", False)
     copy = seconds(results, "cp")
     if (bound := _TIMES_COPY.get(name)) and copy is not None:
         yield Check(f"{name}, warm, against cp", own / copy, bound, "times", False)

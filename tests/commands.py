@@ -8,11 +8,13 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tests.manifests import check_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 __all__ = ["Azpack", "Done", "make_app", "project_files"]
 
@@ -32,7 +34,17 @@ class Done:
         assert self.code == 0, self.stderr
         envelope = json.loads(self.stdout)
         assert (envelope["status"], envelope["exit_code"]) == ("ok", 0)
+        if manifest := envelope["data"].get("manifest"):
+            check_manifest(json.loads(Path(manifest).read_bytes()))
         return envelope["data"]
+
+    def findings(self) -> Any:
+        """The findings for which a command that was given `--json` did nothing, by their codes."""
+        assert self.code == 1, self.stderr
+        envelope = json.loads(self.stdout)
+        assert (envelope["status"], envelope["exit_code"]) == ("findings", 1)
+        assert "Traceback" not in self.stderr
+        return {row["code"]: row for row in envelope["data"]["findings"]}
 
     def error(self, exit_code: int, code: str, *, traced: bool = False) -> Any:
         """The error of a command that was given `--json`, which is the only thing it printed.
@@ -57,11 +69,14 @@ class Azpack:
         self.environment = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("AZPACK_", "PIP_", "UV_", "SOURCE_DATE_EPOCH"))
+            if not name.startswith(("AZPACK_", "DOCKER_", "PIP_", "UV_", "SOURCE_DATE_EPOCH"))
         }
         self.environment |= {
             "AZPACK_CACHE_DIR": str(self.cache),
+            # Most apps of tests are about their dependencies, and have no function.
+            "AZPACK_IGNORE": "AZP104",
             "COLUMNS": "80",
+            "DOCKER_HOST": f"unix://{folder}/no-engine.sock",
             "NETRC": os.devnull,
             "PIP_CONFIG_FILE": os.devnull,
             "UV_CACHE_DIR": str(folder / "uv"),

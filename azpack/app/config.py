@@ -13,17 +13,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-Value = str | bool | tuple[str, ...]
+Value = str | bool | tuple[str, ...] | dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """A setting under its long name: what it takes, and what stands where nothing is said."""
+    """A setting under its long name: what it takes, and what stands where nothing is said.
+
+    `separator` parts the items of a list in an environment variable; by default white space does.
+    """
 
     name: str
-    kind: Literal["text", "flag", "list"]
+    kind: Literal["text", "flag", "list", "table"]
     choices: tuple[str, ...] = ()
     option: bool = True
+    separator: str | None = None
 
 
 SETTINGS = {
@@ -34,24 +38,39 @@ SETTINGS = {
         Setting(name="checksum", kind="flag"),
         Setting(name="client-cert", kind="text"),
         Setting(name="color", kind="text", choices=("auto", "always", "never")),
+        Setting(name="docker-before", kind="list", separator="\n"),
+        Setting(name="docker-environment", kind="list", option=False),
+        Setting(name="docker-image", kind="text"),
+        Setting(name="docker-network", kind="text"),
+        Setting(name="docker-platform", kind="text"),
+        Setting(name="docker-timeout", kind="text", option=False),
         Setting(name="exclude", kind="list"),
         Setting(name="extra-index-url", kind="list"),
         Setting(name="extras", kind="list", option=False),
+        Setting(name="fail-on", kind="text", choices=("error", "warning", "never")),
         Setting(name="find-links", kind="list"),
+        Setting(name="format", kind="text", choices=("text", "json", "sarif", "github", "azure")),
         Setting(name="functions-version", kind="text"),
         Setting(name="groups", kind="list", option=False),
+        Setting(name="ignore", kind="list"),
         Setting(name="index-strategy", kind="text", choices=("first-match", "best-match")),
         Setting(name="index-url", kind="text"),
         Setting(name="locked", kind="flag"),
         Setting(name="mode", kind="text", choices=("auto", "local", "docker", "remote", "none")),
+        Setting(name="no-check", kind="flag"),
         Setting(name="no-index", kind="flag"),
+        Setting(name="no-pin", kind="flag"),
         Setting(name="output", kind="text"),
+        Setting(name="per-file-ignores", kind="table", option=False),
         Setting(name="plan", kind="text", choices=("flex", "consumption", "premium", "dedicated")),
         Setting(name="python", kind="text"),
         Setting(name="requirements", kind="list"),
         Setting(name="resolver", kind="text", choices=("uv", "pip-tools")),
+        Setting(name="select", kind="list"),
     )
 }
+
+_CHECK_SETTINGS = ("fail-on", "format", "ignore", "per-file-ignores", "select")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -101,7 +120,7 @@ def load_settings(root: Path, environ: Mapping[str, str]) -> dict[str, Value]:
             hint="keep one of them",
         )
     for place, table in tables.items():
-        for name, value in table.items():
+        for name, value in _flat(table).items():
             settings[name] = _checked(_known(name, place), value, f"{place}: {name}")
     for name in ("output", "cache-dir", "cert", "client-cert", "requirements", "find-links"):
         if name in settings:
@@ -112,6 +131,23 @@ def load_settings(root: Path, environ: Mapping[str, str]) -> dict[str, Value]:
             setting = _known(name, variable, listed=variable)
             settings[name] = _from_text(setting, text, variable)
     return settings
+
+
+def _flat(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The table with what is in its own tables `docker` and `check` under the long names."""
+    flat: dict[str, Any] = {}
+    for name, value in table.items():
+        if name == "docker" and isinstance(value, dict):
+            flat |= {f"docker-{inner}": value[inner] for inner in value}
+        elif name == "check" and isinstance(value, dict):
+            # A key that is not of checks is unknown there, whatever it is elsewhere.
+            flat |= {
+                inner if inner in _CHECK_SETTINGS else f"check.{inner}": value[inner]
+                for inner in value
+            }
+        else:
+            flat[name] = value
+    return flat
 
 
 def _from_root(root: Path, value: Value) -> Value:
@@ -148,10 +184,11 @@ def _known(name: str, place: str, *, listed: str = "") -> Setting:
 def _checked(setting: Setting, value: object, place: str) -> Value:
     if setting.kind == "flag" and isinstance(value, bool):
         return value
-    if setting.kind == "list" and isinstance(value, list):
-        if all(isinstance(item, str) for item in value):
-            return tuple(value)
-    elif setting.kind == "text" and isinstance(value, str):
+    if setting.kind == "list":
+        return _strings(value, place)
+    if setting.kind == "table" and isinstance(value, dict):
+        return {name: _strings(inner, f"{place}.{name}") for name, inner in value.items()}
+    if setting.kind == "text" and isinstance(value, str):
         if not setting.choices or value in setting.choices:
             return value
         raise UsageError(
@@ -159,13 +196,21 @@ def _checked(setting: Setting, value: object, place: str) -> Value:
             f"{place} is {value!r}",
             hint=f"it is one of {', '.join(setting.choices)}",
         )
-    wanted = {"flag": "true or false", "list": "a list of strings", "text": "a string"}
+    wanted = {"flag": "true or false", "table": "a table", "text": "a string"}
     raise UsageError("bad-setting", f"{place} must be {wanted[setting.kind]}")
+
+
+def _strings(value: object, place: str) -> tuple[str, ...]:
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    raise UsageError("bad-setting", f"{place} must be a list of strings")
 
 
 def _from_text(setting: Setting, text: str, variable: str) -> Value:
     if setting.kind == "list":
-        return tuple(text.split())
+        return tuple(filter(None, map(str.strip, text.split(setting.separator))))
+    if setting.kind == "table":
+        raise UsageError("bad-setting", f"{variable}: {setting.name} is for a file")
     if setting.kind == "flag":
         truth = {"1": True, "true": True, "yes": True, "on": True}
         truth |= {"0": False, "false": False, "no": False, "off": False}

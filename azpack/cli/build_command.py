@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azpack.app.project import find_project
-from azpack.cli.console import Outcome, counted, format_size
+from azpack.cli.console import Outcome, counted, folded, format_size
 from azpack.errors import UsageError
 from azpack.outputs import find_output
 from azpack.package.manifest import companions_of, target_table
@@ -17,13 +17,15 @@ from azpack.pipeline import build
 from azpack.target.plans import find_publishing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from azpack.app.project import Project
     from azpack.cli.main import Invocation
     from azpack.options import Options
     from azpack.pipeline import Result
+    from azpack.remote import RemoteBuild
 
 _STANDARD_OUTPUT = Path("-")
-_FOLDED_WIDTH = 76
 
 
 def run(invocation: Invocation) -> Outcome | None:
@@ -60,17 +62,20 @@ def _to_standard_output(
             "zip-to-terminal", "a zip is not for a terminal",
             hint="send standard output to a file or a program, or name a file with --output",
         )  # fmt: skip
+    progress = invocation.console.progress()
     with tempfile.TemporaryDirectory(prefix="azpack-") as folder:
         result = build(
             project,
             options,
             output=Path(folder) / f"{project.name}.zip",
             environ=os.environ,
-            progress=invocation.console.progress(),
+            progress=progress,
             companions=False,
         )
         with open(result.package.path, "rb") as package:
             shutil.copyfileobj(package, sys.stdout.buffer)
+        for name, value in result.app_settings.items():
+            progress.note(f"app setting to be set: {name}={value}")
     return Outcome(data={}, lines=(), findings=result.findings)
 
 
@@ -89,7 +94,7 @@ def _data(result: Result) -> dict[str, Any]:
         "mode": result.mode,
         "mode_reason": result.mode_reason,
         "target": target_table(result.target),
-        "distributions": [asdict(distribution) for distribution in result.distributions],
+        "distributions": [asdict(distribution) for distribution in result.contents.distributions],
         "files": {"included": len(result.files.included), "ignored": len(result.files.ignored)},
         "findings": [],
         "timings": {stage: round(seconds, 4) for stage, seconds in result.timings.items()},
@@ -100,15 +105,13 @@ def _lines(result: Result, invocation: Invocation) -> list[str]:
     package, target = result.package, result.target
     seconds = sum(result.timings.values())
     head = invocation.console.paint("built", "green", sys.stdout)
-    contents = [counted(len(package.files), "file")]
-    if result.mode == "local":
-        listed = f" of {result.source}" if result.source else ""
-        contents.append(counted(len(result.distributions), "distribution") + listed)
+    contents = _contents(result)
     packed = f"{format_size(package.size)}, {format_size(package.uncompressed_size)} unpacked"
     lines = [
         f"{head} {shown_path(package.path)} in {seconds:.2f} s",
         f"  size      {packed}, {counted(package.entries, 'entry', 'entries')}",
-        f"  contents  {' and '.join(contents)}",
+        f"  contents  {contents}",
+        *_mode(result),
         (
             f"  target    Functions {target.functions}, Python {target.python} "
             f"({target.reason}), glibc {target.glibc}"
@@ -119,23 +122,61 @@ def _lines(result: Result, invocation: Invocation) -> list[str]:
         lines.append(f"  sha256    {package.sha256}")
     if result.manifest is not None:
         lines.append(f"  manifest  {shown_path(result.manifest)}")
-    if result.settings and result.manifest is not None:
-        lines.append(f"  settings  {shown_path(companions_of(package.path).settings)}")
-    publishing = find_publishing(target.plan, package=shown_path(package.path))
-    command, *options = publishing.command.split(" --")
-    lines.append(f"  publish   {command} \\")
-    return [*lines, *_folded([f"--{option}" for option in options])]
+    return [*lines, *_publishing(result)]
 
 
-def _folded(options: list[str]) -> list[str]:
-    """A command's options on as few lines as they take at 80 columns, joined by backslashes."""
-    lines = [""]
-    for option in options:
-        if lines[-1] and len(lines[-1]) + len(option) > _FOLDED_WIDTH:
-            lines[-1] += " \\"
-            lines.append("")
-        lines[-1] += f" {option}" if lines[-1] else f"              {option}"
-    return lines
+def _mode(result: Result) -> Iterator[str]:
+    """What was built in a container, where there was one."""
+    if result.contents.in_container is not None:
+        yield f"  mode      {result.mode}, in {result.contents.in_container.image}:"
+        yield from folded(result.mode_reason.split())
+
+
+def _publishing(result: Result) -> Iterator[str]:
+    """The app settings that matter, and the command; all commands are in the manifest."""
+    path = result.package.path
+    settings_file = shown_path(companions_of(path).settings)
+    publishing = find_publishing(
+        result.target.plan,
+        mode=result.mode,
+        package=shown_path(path),
+        settings_file=settings_file,
+        python=result.target.python,
+        more_settings=result.contents.app_settings,
+    )
+    if publishing.settings:
+        yield f"  settings  {settings_file} has what must be set:"
+        yield from folded([f"{name}," for name in publishing.settings])
+    yield "  unset     what must not be set:"
+    yield from folded([f"{name}," for name in publishing.unset])
+    if publishing.deploy:
+        command, *options = publishing.deploy.split(" --")
+        yield f"  publish   {command} \\"
+        yield from folded([f"--{option}" for option in options], end=" \\")
+    else:
+        yield "  publish   by the commands in the manifest"
+
+
+def _contents(result: Result) -> str:
+    files = counted(len(result.package.files), "file")
+    if result.mode == "none":
+        return files
+    count = len(result.contents.distributions)
+    if result.contents.remote is not None:
+        return f"{files}; {installed(result.contents.remote, count)}"
+    listed = f" of {result.contents.source}" if result.contents.source else ""
+    return f"{files} and {counted(count, 'distribution')}{listed}"
+
+
+def installed(remote: RemoteBuild, count: int) -> str:
+    """What the platform installs, in mode remote."""
+    if not remote.pinned:
+        return "the platform installs from requirements.txt as it is"
+    if not count:
+        return "the platform installs nothing"
+    listed = f" of {remote.source}" if remote.source else ""
+    hashes = "with hashes" if remote.hashed else "without hashes"
+    return f"the platform installs {counted(count, 'distribution')}{listed}, {hashes}"
 
 
 def shown_path(path: Path) -> str:

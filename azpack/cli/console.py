@@ -10,27 +10,55 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from azpack.errors import FindingsError
 from azpack.progress import Progress
 from azpack.redaction import redact, redacted
+from azpack.report.figures import counted, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import TextIO
 
+    from azpack.checks.selection import FailOn
     from azpack.errors import AzpackError
     from azpack.findings import Finding
 
-_DONE = {"resolve": "resolved", "wheels": "got the wheels"}
+__all__ = [
+    "Console",
+    "ConsoleProgress",
+    "Outcome",
+    "counted",
+    "folded",
+    "format_size",
+    "write_text",
+]
+
+_STYLES = {"error": "red", "warning": "yellow", "info": "cyan"}
+_FAILING = {"error": ("error",), "warning": ("error", "warning"), "never": ()}
+_DONE = {"preflight": "asked the indexes", "resolve": "resolved", "wheels": "got the wheels"}
+_FOLDED_WIDTH = 76
 _CODES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a command came to: `data` for `--json`, `lines` for people."""
+    """What a command came to: `data` for `--json`, `lines` for people.
+
+    `fail_on` is the severity from which findings make the command fail. `listed` says that the
+    findings stand in `lines` already: then they are not written to standard error.
+    """
 
     data: Mapping[str, Any]
     lines: Sequence[str]
     findings: Sequence[Finding] = field(default_factory=tuple)
+    fail_on: FailOn = "error"
+    listed: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """1 where something was found that the command is to fail on."""
+        failing = _FAILING[self.fail_on]
+        return int(any(finding.severity in failing for finding in self.findings))
 
 
 class Console:
@@ -56,40 +84,51 @@ class Console:
         return not os.environ.get("NO_COLOR") and stream.isatty()
 
     def show(self, command: str, outcome: Outcome) -> None:
-        """Write the result of a command that succeeded."""
-        if not self.quiet:
-            for finding in outcome.findings:
-                self._finding(finding)
+        """Write the result of a command that was carried out."""
+        if not outcome.listed:
+            self._list(outcome.findings)
         if self.as_json:
-            findings = [asdict(finding) for finding in outcome.findings]
-            data = {**outcome.data, "findings": findings} if findings else outcome.data
-            self._envelope(command, "ok", 0, redacted(data), [])
+            data = redacted({**outcome.data, **_findings_table(outcome.findings)})
+            status = "findings" if outcome.exit_code else "ok"
+            self._envelope(command, status, outcome.exit_code, data, [])
         else:
             text = "".join(f"{line}\n" for line in outcome.lines)
             write_text(sys.stdout, redacted(text))
 
     def fail(self, command: str, error: AzpackError) -> None:
         """Write an error: the cause and the place, then what to do now."""
+        findings = error.findings if isinstance(error, FindingsError) else ()
+        self._list(findings)
         first, *rest = redact(error.message).split("\n")
         self.say(self.paint("error:", "red"), first)
         for line in rest:
             self.say("", line)
         for line in redact(error.hint).splitlines():
             self.say(self.paint("hint:", "cyan"), line)
-        if self.as_json:
-            entry = {
-                "code": error.code,
-                "message": redact(error.message),
-                "hint": redact(error.hint),
-                "context": redacted(error.context),
-            }
+        if not self.as_json:
+            return
+        entry = {
+            "code": error.code,
+            "message": redact(error.message),
+            "hint": redact(error.hint),
+            "context": redacted(error.context),
+        }
+        if findings:
+            data = redacted(_findings_table(findings))
+            self._envelope(command, "findings", error.exit_code, data, [])
+        else:
             self._envelope(command, "error", error.exit_code, {}, [entry])
 
-    def _finding(self, finding: Finding) -> None:
-        style = "red" if finding.severity == "error" else "yellow"
-        self.say(self.paint(f"{finding.severity}:", style), f"{finding.code}: {finding.message}")
-        if finding.hint:
-            self.say(self.paint("hint:", "cyan"), finding.hint)
+    def _list(self, findings: Sequence[Finding]) -> None:
+        """Write findings, of which only errors are worth a line where quiet is asked for."""
+        for finding in findings:
+            if finding.severity != "error" and self.quiet:
+                continue
+            label = self.paint(f"{finding.severity}:", _STYLES[finding.severity])
+            place = f"{finding.path}:{finding.line}: " if finding.path and finding.line else ""
+            self.say(label, redact(f"{finding.code}: {place}{finding.message}"))
+            if finding.hint:
+                self.say(self.paint("hint:", "cyan"), redact(finding.hint))
 
     def say(self, label: str, text: str) -> None:
         """Write a line to standard error, folded at the width of the terminal."""
@@ -180,6 +219,10 @@ class ConsoleProgress(Progress):
             write_text(sys.stderr, f"{self._console.paint(redact(message), 'dim')}\n")
 
 
+def _findings_table(findings: Sequence[Finding]) -> dict[str, Any]:
+    return {"findings": [asdict(finding) for finding in findings]} if findings else {}
+
+
 def _visible(label: str) -> int:
     """How many columns a label takes, its colours left out."""
     return len(re.sub(r"\x1b\[\d+m", "", label))
@@ -194,16 +237,13 @@ def write_text(stream: TextIO, text: str) -> None:
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
-def format_size(size: int) -> str:
-    """A number of bytes as people read it, in powers of 1000."""
-    value = float(size)
-    for unit in ("B", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} GB"
-
-
-def counted(number: int, noun: str, plural: str = "") -> str:
-    """A number with its noun: 1 file, 2 files."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+def folded(words: Sequence[str], end: str = "") -> list[str]:
+    """Words on as few indented lines as they take at 80 columns, all but the last with `end`."""
+    lines = [""]
+    for word in words:
+        if lines[-1] and len(lines[-1]) + len(word) > _FOLDED_WIDTH:
+            lines[-1] += end
+            lines.append("")
+        lines[-1] += f" {word}" if lines[-1] else f"              {word}"
+    lines[-1] = lines[-1].rstrip(",")
+    return lines

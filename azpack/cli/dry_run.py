@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from azpack.cli.console import Outcome, counted
+from azpack.cli.build_command import installed
+from azpack.cli.console import Outcome, counted, folded
 from azpack.package.manifest import target_table
 from azpack.pipeline import plan
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from azpack.app.project import Project
     from azpack.cli.console import Console
     from azpack.options import Options
+    from azpack.pipeline import Plan
 
 
 def show_plan(project: Project, options: Options, console: Console) -> Outcome:
@@ -33,15 +37,12 @@ def show_plan(project: Project, options: Options, console: Console) -> Outcome:
     lines = [
         f"would build {planned.output}",
         f"  mode      {planned.mode}",
-        f"            {planned.mode_reason}",
+        *folded(planned.mode_reason.split()),
         (
             f"  target    Functions {target.functions}, Python {target.python} "
             f"({target.reason}), glibc {target.glibc}"
         ),
-        (
-            f"  contents  {counted(len(planned.files.included), 'file')} and "
-            f"{counted(len(rows), 'distribution')}"
-        ),
+        *_contents(planned),
     ]
     for row in rows:
         origin = f" from {row['index']}" if row["index"] else ""
@@ -61,3 +62,14 @@ def show_plan(project: Project, options: Options, console: Console) -> Outcome:
         "findings": [],
     }
     return Outcome(data=data, lines=lines, findings=planned.findings)
+
+
+def _contents(planned: Plan) -> Iterator[str]:
+    files = counted(len(planned.files.included), "file")
+    count = len(planned.distributions)
+    if planned.remote is None:
+        yield f"  contents  {files} and {counted(count, 'distribution')}"
+        return
+    yield f"  contents  {files}; {installed(planned.remote, count)}"
+    for name, value in planned.remote.app_settings.items():
+        yield f"  setting   {name}={value}"

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from azpack.app.project import find_project
 from azpack.cli.build_command import shown_path
 from azpack.cli.console import Outcome, counted
+from azpack.locking import lock
 from azpack.package.manifest import target_table
-from azpack.pipeline import lock
 
 if TYPE_CHECKING:
     from azpack.cli.main import Invocation

@@ -19,7 +19,7 @@ from azpack.redaction import redact
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import FrameType
 
     from azpack.app.config import Value
@@ -62,9 +62,13 @@ class Invocation:
 
     def options(self, root: Path) -> Options:
         """The options for the project at `root`, and who chose its Python."""
+        return self.options_from(self.settings(root))
+
+    def options_from(self, settings: Mapping[str, Value]) -> Options:
+        """The options in settings, and who chose the Python."""
         from azpack.options import Options
 
-        options = Options.from_settings(self.settings(root))
+        options = Options.from_settings(settings)
         if "python" in self.given():
             origin = "--python"
         else:
@@ -85,6 +89,7 @@ def run() -> NoReturn:
         code = main(sys.argv[1:])
     except KeyboardInterrupt:  # a second one, while the first was seen to
         code = _INTERRUPTED
+    _remove_containers()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -93,6 +98,14 @@ def run() -> NoReturn:
     if code:
         _stop_children("self")
     os._exit(code)
+
+
+def _remove_containers() -> None:
+    """Remove what a second interrupt kept from being removed."""
+    if container := sys.modules.get("azpack.deps.container"):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        container.remove_living()
 
 
 def _stop_children(process: str) -> None:
@@ -137,15 +150,16 @@ def main(argv: Sequence[str]) -> int:
     try:
         arguments = make_parser(command).parse_args(argv)
         console = Console(
-            as_json=arguments.json,
+            as_json=arguments.json or getattr(arguments, "format", "") == "json",
             quiet=arguments.quiet,
             verbosity=arguments.verbose,
             color=getattr(arguments, "color", os.environ.get("AZPACK_COLOR") or "auto"),
         )
         module = import_module(f"azpack.cli.{arguments.command}_command")
-        outcome = module.run(Invocation(arguments=arguments, console=console))
+        outcome: Outcome | None = module.run(Invocation(arguments=arguments, console=console))
         if outcome is not None:
             _show(console, command, outcome)
+            return outcome.exit_code
     except SystemExit as exit_:  # --help and --version
         return int(exit_.code or 0)
     except KeyboardInterrupt:

@@ -30,39 +30,63 @@ _RESOLVING = (
     "resolver",
     "locked",
 )
+_CHECKING = ("format", "fail-on", "select", "ignore")
+_DOCKER = ("docker-image", "docker-platform", "docker-network", "docker-before")
 _HELP = {
     "cache-dir": "where wheels are kept between builds",
     "cert": "the certificates of the authorities to trust, in place of the usual ones",
     "client-cert": "a certificate with its key, for indexes that ask for one",
     "checksum": "also make the zip's SHA-256, which takes longer than the rest",
     "color": "auto, always or never",
+    "docker-before": "a command to run in the container first, such as "
+    "'apt-get install -y libpq-dev'; may be repeated",
+    "docker-image": "the image to build in (default: the manylinux image for the target's glibc)",
+    "docker-network": "the container's network, such as host or none",
+    "docker-platform": "the image's platform (default: linux/amd64)",
     "exclude": "an ignore pattern, after those of .funcignore; may be repeated",
     "extra-index-url": "an index that is asked before the main one; may be repeated",
+    "fail-on": "the least severity to fail on, with exit code 1: error (default), warning or never",
     "find-links": "a folder or page with distributions; may be repeated",
+    "format": "text, json, sarif, or the annotations of github or azure, which are chosen by "
+    "themselves there (default: text)",
     "functions-version": "the Functions runtime (default: 4)",
+    "ignore": "a rule to leave out, by its code or the beginning of codes; may be repeated",
     "index-strategy": "first-match: a name is taken from the first index that has it (default); "
     "best-match: the best version of all indexes, as pip does",
     "index-url": "the main index (default: PyPI)",
     "locked": "fail if pylock.toml is missing or does not answer the requirements",
-    "mode": "auto or local: with dependencies for the target; none: with the project's own "
-    ".python_packages as it is (default: auto)",
+    "mode": "local: with dependencies for the target, what has no wheel built on this machine; "
+    "docker: built in a container; auto: here, and in a container what does not fit from here "
+    "(default); remote: with their pins, which the platform installs; none: with the project's "
+    "own .python_packages as it is",
+    "no-check": "build whatever the checks find",
     "no-index": "ask no index, only --find-links",
+    "no-pin": "in mode remote: ship the project's own requirements.txt as it is",
     "output": "the zip; - for standard output (default: dist/NAME.zip in the project)",
     "plan": "flex, consumption, premium or dedicated (default: flex)",
     "python": "the app's Python, as 3.12 (default: .python-version, runtime.txt, or this one)",
     "requirements": "where the dependencies are listed; may be repeated (default: pylock.toml, "
-    "else requirements.txt, uv.lock or pyproject.toml)",
+    "else requirements.txt, uv.lock, poetry.lock or pyproject.toml)",
     "resolver": "uv (default), or pip-tools, where this machine has the target's Python",
+    "select": "a rule to check, by its code or the beginning of codes; may be repeated "
+    "(default: all)",
 }
 _METAVARS = {
     "cache-dir": "FOLDER",
     "cert": "FILE",
     "client-cert": "FILE",
     "color": "WHEN",
+    "docker-before": "CMD",
+    "docker-image": "IMAGE",
+    "docker-network": "NAME",
+    "docker-platform": "PLATFORM",
     "exclude": "PATTERN",
     "extra-index-url": "URL",
+    "fail-on": "SEVERITY",
     "find-links": "PATH",
+    "format": "FORMAT",
     "functions-version": "N",
+    "ignore": "CODE",
     "index-strategy": "STRATEGY",
     "index-url": "URL",
     "mode": "MODE",
@@ -71,20 +95,12 @@ _METAVARS = {
     "python": "X.Y",
     "requirements": "FILE",
     "resolver": "NAME",
+    "select": "CODE",
 }
 _SHORT = {"output": "-o", "requirements": "-r"}
 # Of the contract, and not built yet: said by name rather than as an unknown option.
-_COMMANDS_TO_COME = ("check", "inspect", "diff", "verify")
-_OPTIONS_TO_COME = (
-    "--docker-image",
-    "--docker-platform",
-    "--docker-network",
-    "--docker-before",
-    "--compile",
-    "--slim",
-    "--sbom",
-    "--no-check",
-)
+_COMMANDS_TO_COME = ("diff", "verify")
+_OPTIONS_TO_COME = ("--compile", "--slim", "--sbom")
 
 
 class Parser(argparse.ArgumentParser):
@@ -168,11 +184,11 @@ def make_parser(command: str = "") -> Parser:
 
 def _build(parser: Parser) -> None:
     _project(parser)
-    _settings(parser, "output", "mode", "exclude", "checksum")
+    _settings(parser, "output", "mode", "no-pin", "exclude", "checksum", "no-check")
     parser.add_argument(
         "--dry-run", action="store_true", help="show the plan and its reasons; write nothing"
     )
-    _settings(parser, *_TARGET, *_RESOLVING)
+    _settings(parser, *_TARGET, *_RESOLVING, *_DOCKER)
 
 
 def _lock(parser: Parser) -> None:
@@ -190,7 +206,7 @@ def _lock(parser: Parser) -> None:
         metavar="FILE",
         help="also write the pins, with hashes, as pip reads them",
     )
-    _settings(parser, *_TARGET, *_RESOLVING)
+    _settings(parser, *_TARGET, *_RESOLVING, *_DOCKER)
 
 
 def _files(parser: Parser) -> None:
@@ -200,6 +216,17 @@ def _files(parser: Parser) -> None:
         "--explain", action="store_true", help="with the file and line of the rule that decided"
     )
     _settings(parser, "exclude", "output", "mode")
+
+
+def _check(parser: Parser) -> None:
+    _project(parser)
+    parser.add_argument("--explain", metavar="CODE", help="say what a rule means, and stop")
+    _settings(parser, *_CHECKING, "exclude", *_TARGET)
+
+
+def _inspect(parser: Parser) -> None:
+    parser.add_argument("package", metavar="ZIP", help="the package, made by whatever program")
+    _settings(parser, *_CHECKING, *_TARGET)
 
 
 def _cache(parser: Parser) -> None:
@@ -219,6 +246,8 @@ _COMMANDS: dict[str, tuple[str, Callable[[Parser], None]]] = {
     "build": ("make the zip of an app, with its dependencies", _build),
     "lock": ("resolve for the target and write pylock.toml", _lock),
     "files": ("list the files that would be packed", _files),
+    "check": ("look for what would fail on Azure", _check),
+    "inspect": ("show what is in a package, and what is wrong with it", _inspect),
     "cache": ("look at the wheel store, or clear it", _cache),
     "runtimes": ("show the table of runtimes", _runtimes),
 }

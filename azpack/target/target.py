@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from azpack.errors import FileError, UsageError
-from azpack.target.runtimes import PLANS, Runtime, load_runtimes
+from azpack.target.runtimes import PLANS, Runtime, load_runtimes, load_symbol_versions
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from packaging.markers import Environment
@@ -47,6 +48,15 @@ class Target:
         """The newest manylinux platform that runs on the target."""
         return f"manylinux_{self.glibc.replace('.', '_')}_{ARCHITECTURE}"
 
+    @property
+    def interpreter_tag(self) -> str:
+        """The interpreter as wheel tags name it: "cp311"."""
+        return "cp{}{}".format(*self.version)
+
+    def symbol_versions(self) -> dict[str, str]:
+        """The newest version of symbols that is there, by the family: "GLIBC", "GLIBCXX"."""
+        return {"GLIBC": self.glibc, **load_symbol_versions().get(self.glibc, {})}
+
     def record(self) -> dict[str, str]:
         """What of a target a lock depends on."""
         return {
@@ -64,7 +74,7 @@ class Target:
         from packaging.tags import compatible_tags, cpython_tags
 
         platforms = _platforms(self.glibc)
-        interpreter = "cp{}{}".format(*self.version)
+        interpreter = self.interpreter_tag
         return (
             *cpython_tags(self.version, abis=[interpreter], platforms=platforms),
             *compatible_tags(self.version, interpreter=interpreter, platforms=platforms),
@@ -117,10 +127,11 @@ def find_target(
     if plan not in PLANS:
         raise UsageError("unknown-plan", f"there is no plan {plan!r}", hint=_one_of(PLANS))
     if python is None:
-        python, reason = _declared_python(root) or _own_python(functions)
+        declared = next(declared_pythons(root), None)
+        reason, python = declared or _own_python(functions)
     else:
         reason = origin
-    runtime = _find_runtime(_major_minor(python, reason), functions, reason)
+    runtime = _find_runtime(major_minor(python, reason), functions, reason)
     if plan == "consumption" and not runtime.consumption:
         raise UsageError(
             "unsupported-python",
@@ -128,6 +139,17 @@ def find_target(
             hint="choose Flex Consumption, its successor (--plan flex), or Python 3.12",
         )
     return _make(runtime, plan=plan, reason=reason)
+
+
+def target_of(python: str, *, functions: str, plan: str, reason: str) -> Target | None:
+    """The target of a package that is there already, also one that is no longer supported.
+
+    None where Azure never ran that Python on this runtime.
+    """
+    for row in load_runtimes():
+        if (row.python, row.functions) == (python, functions):
+            return _make(row, plan=plan, reason=reason)
+    return None
 
 
 def other_targets(target: Target) -> tuple[Target, ...]:
@@ -152,8 +174,14 @@ def _make(runtime: Runtime, *, plan: str, reason: str) -> Target:
     )
 
 
-def _declared_python(root: Path) -> tuple[str, str] | None:
-    """Read `.python-version` (pyenv, uv) or `runtime.txt` (Oryx): the first line that counts."""
+def declared_pythons(root: Path) -> Iterator[tuple[str, str]]:
+    """The files of a project that name its Python, each with the first line that counts.
+
+    They are `.python-version` (pyenv, uv) and `runtime.txt` (Oryx), in this order.
+
+    Raises:
+        FileError: one of them can't be read.
+    """
     for name in (".python-version", "runtime.txt"):
         try:
             text = (root / name).read_text(encoding="utf-8-sig")
@@ -164,8 +192,8 @@ def _declared_python(root: Path) -> tuple[str, str] | None:
             raise FileError("unreadable", f"{name} can't be read: {error}", hint=hint) from error
         for line in text.splitlines():
             if (version := line.strip()) and not version.startswith("#"):
-                return version, name
-    return None
+                yield name, version
+                break
 
 
 def _own_python(functions: str) -> tuple[str, str]:
@@ -177,10 +205,15 @@ def _own_python(functions: str) -> tuple[str, str]:
             f"this interpreter is Python {own}, which Azure Functions {functions} does not run",
             hint=f"name the app's version with --python; {_one_of(supported)}",
         )
-    return own, "this interpreter"
+    return "this interpreter", own
 
 
-def _major_minor(python: str, reason: str) -> str:
+def major_minor(python: str, reason: str) -> str:
+    """The version X.Y in what a user, a tool or a file writes; `reason` says where it stands.
+
+    Raises:
+        UsageError: it is no version.
+    """
     version = python.lower().removeprefix("python").lstrip("-").removeprefix("cpython").lstrip("-@")
     parts = version.split(".")
     if len(parts) < 2 or not (parts[0].isdecimal() and parts[1].isdecimal()):

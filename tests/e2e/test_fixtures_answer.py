@@ -166,6 +166,32 @@ def test_dependencies_extra_and_group_of_pyproject(
 
 
 @every_python
+def test_versions_and_extra_of_poetry_lock(
+    package_app: Callable[[str], Path], python: Path, version: str
+) -> None:
+    package = package_app("poetry-lock")
+
+    note = "# Größe".encode()
+    page = invoke(package, python=python, function="page", method="POST", body=note)
+    html = '<h1 id="grosse">Größe</h1>\n<!-- 9 Bytes -->'
+    assert page == Answer(status=200, body=html.encode())
+
+    site_packages = package / ".python_packages/lib/site-packages"
+    shipped = {path.name.removesuffix(".dist-info") for path in site_packages.glob("*.dist-info")}
+    newest = version == "3.13"  # the lock has other versions for it
+    assert shipped == {
+        "azure_functions-2.3.0" if newest else "azure_functions-1.26.0",
+        "humanize-4.17.0" if newest else "humanize-4.16.0",
+        "markdown-3.11.3" if newest else "markdown-3.10.3",
+        "markupsafe-3.0.4",
+        "python_slugify-8.0.4",
+        "text_unidecode-1.3",
+        "Unidecode-1.4.0",
+        "werkzeug-3.1.9",
+    }
+
+
+@every_python
 def test_awkward_names_links_and_modes(package_app: Callable[[str], Path], python: Path) -> None:
     package = package_app("awkward-tree")
 

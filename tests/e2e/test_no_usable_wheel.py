@@ -174,10 +174,16 @@ def test_a_wheel_that_is_named_by_its_path(
 
 def test_a_source_that_can_not_be_built(azpack: Azpack, tmp_path: Path) -> None:
     app = make_app(tmp_path / "app", "failing==2.0\nfine\n")
-    error = fails(azpack, app, 4, "build-failed")
-    assert "failing 2.0: no wheel is published; failing-2.0.tar.gz can't" in error["message"]
-    assert "no such header" in error["message"]
-    assert "failing: version 1.0 has a wheel that fits" in error["hint"]
+    local = fails(azpack, app, 4, "build-failed", "--mode", "local")
+    # Where a container might have helped, that is said too.
+    error = fails(azpack, app, 5, "no-engine")
+    for message in (local["message"], error["message"]):
+        assert "failing 2.0: no wheel is published; failing-2.0.tar.gz can't" in message
+        assert "no such header" in message
+    assert "engine" not in local["message"]
+    assert "1 distribution has to be built in a container, and there is no engine" in message
+    for hint in (local["hint"], error["hint"]):
+        assert "failing: version 1.0 has a wheel that fits" in hint
 
 
 def test_a_lock_of_which_several_can_not_be_had(

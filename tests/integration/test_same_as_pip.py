@@ -71,7 +71,17 @@ def build(folder: Path, names: tuple[str, ...], cache: Path, environment: dict[s
     (app / "host.json").write_text('{"version": "2.0"}')
     (app / "requirements.txt").write_text("\n".join(names))
     command = [
-        *(sys.executable, "-m", "azpack", "build", str(app), "--mode", "local", "--json"),
+        *(
+            sys.executable,
+            "-m",
+            "azpack",
+            "build",
+            str(app),
+            "--mode",
+            "local",
+            "--json",
+            "--no-check",
+        ),
         *("--python", PYTHON, "--cache-dir", str(cache), "-o", str(folder / "out.zip")),
     ]
     return json.loads(run(command, environment))["data"]

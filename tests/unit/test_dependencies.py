@@ -11,7 +11,6 @@ from azpack import dependencies as module
 from azpack import resolving
 from azpack.dependencies import (
     LockRecord,
-    Request,
     find_dependencies,
     locate_distributions,
     renew_lock,
@@ -22,6 +21,7 @@ from azpack.deps.requirements import find_requirements
 from azpack.errors import AzpackError, ResolutionError, UsageError
 from azpack.options import Options
 from azpack.progress import Progress
+from azpack.request import Request
 from azpack.stopwatch import Stopwatch
 from azpack.target.target import find_target
 
@@ -108,12 +108,14 @@ def write_lock(root: Path, requirements: str = "a\n", python: str = "3.11") -> P
 
 
 def located(asked: Request) -> list[str]:
-    return [f"{entry.name} {entry.version}" for entry, _ in locate_distributions(asked)]
+    found = locate_distributions(asked)
+    entries = found.lock.distributions if found is not None else ()
+    return [f"{entry.name} {entry.version}" for entry in entries]
 
 
 def code_of(asked: Request) -> str:
     with pytest.raises(AzpackError) as caught:
-        list(locate_distributions(asked))
+        locate_distributions(asked)
     return caught.value.code
 
 
@@ -209,7 +211,7 @@ def test_what_is_no_lock(root: Path, resolved: list[Any]) -> None:
 def test_locked_without_a_lock(root: Path, resolved: list[Any]) -> None:
     (root / "requirements.txt").write_text("a\n")
     with pytest.raises(ResolutionError) as caught:
-        list(locate_distributions(request(root, locked=True)))
+        locate_distributions(request(root, locked=True))
     assert (caught.value.code, caught.value.exit_code) == ("no-lock", 3)
     assert "azpack lock" in caught.value.hint
     assert resolved == []
@@ -250,7 +252,9 @@ def test_where_distributions_come_from(root: Path, monkeypatch: pytest.MonkeyPat
     (root / "requirements.txt").write_text("a\n")
     kinds: list[Any] = ["wheel", "sdist", "archive", "vcs", "directory"]
     entries = tuple(
-        LockedDistribution(name=kind, version="1", kind=kind, url="https://github.example/x")
+        LockedDistribution(
+            name=kind, version="1", kind=kind, url="https://files.pythonhosted.org/packages/x"
+        )
         for kind in kinds
     )
 
@@ -258,7 +262,9 @@ def test_where_distributions_come_from(root: Path, monkeypatch: pytest.MonkeyPat
         return Lock(distributions=entries, target={})
 
     monkeypatch.setattr(uv, "resolve", resolve)
-    found = {entry.name: index for entry, index in locate_distributions(request(root))}
+    located = locate_distributions(request(root))
+    assert located is not None
+    found = {entry.name: index for entry, index in located.with_indexes()}
     # No index lists what a requirement names by its address.
     pypi = "https://pypi.org/simple"
     assert found == dict.fromkeys(kinds) | {"wheel": pypi, "sdist": pypi}
@@ -355,12 +361,16 @@ def test_a_plan_that_cannot_be_read_is_none(root: Path, content: str) -> None:
 def test_a_plan_is_read_as_it_was_kept(root: Path) -> None:
     store = request(root).store
     record = LockRecord(requirements_digest="d", target={"python": "3.11.14"})
-    plan = module._Plan(record=record, distributions=(), segment="s")
-    plan.keep(store, "key")
-    assert module._Plan.find(store, "key") == plan
+    built = module.InContainer(distributions=("a",), image="i", digest="sha256:0", before=("true",))
+    for in_container in (None, built):
+        plan = module._Plan(record=record, distributions=(), segment="s", in_container=in_container)
+        plan.keep(store, "key")
+        assert module._Plan.find(store, "key") == plan
     assert store.find_plan("key") == json.dumps(
         {"record": {"requirements_digest": "d", "target": {"python": "3.11.14"}},
-         "distributions": [], "segment": "s"}
+         "distributions": [], "segment": "s",
+         "in_container": {"distributions": ["a"], "image": "i", "digest": "sha256:0",
+                          "before": ["true"]}}
     ).encode()  # fmt: skip
 
 
@@ -371,6 +381,7 @@ def test_plans_are_kept_apart(root: Path) -> None:
         for timestamp in (0, 1)
         for options in (
             {}, {"python": "3.12"}, {"extras": ("a",)}, {"groups": ("a",)}, {"extras": ("a", "b")},
+            {"mode": "local"}, {"mode": "docker"}, {"docker_image": "i"}, {"docker_before": ("i",)},
         )
     ]  # fmt: skip
     assert len(set(keys)) == len(keys)

@@ -48,7 +48,7 @@ def test_home_folders(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_each_setting_of_a_build_has_its_option() -> None:
-    of_the_command_line = {"color"}
+    of_the_command_line = {"color", "fail-on", "format"}
     no_settings = {"python_origin"}
     names = {name.replace("-", "_") for name in SETTINGS.keys() - of_the_command_line}
     assert names == set(Options.__slots__) - no_settings

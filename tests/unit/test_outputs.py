@@ -34,7 +34,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 def packed(project: Project, output: str | None = None, **options: Any) -> list[str]:
     """What is in the package that `build --mode none` makes at `output`."""
-    given = Options(mode="none", python="3.11", output=Path(output) if output else None, **options)
+    given = Options(
+        mode="none",
+        python="3.11",
+        output=Path(output) if output else None,
+        no_check=True,
+        **options,
+    )
     place = find_output(project, given)
     build(project, given, output=place, environ={}, progress=Progress())
     with zipfile.ZipFile(place) as package:
@@ -130,7 +136,12 @@ def test_a_package_without_host_json_is_refused(project: Project) -> None:
     assert ".funcignore" in caught.value.message
     assert not (project.root / "dist").exists()
     with pytest.raises(UsageError, match=r"\.funcignore"):
-        plan(project, Options(mode="none", python="3.11"), environ={}, progress=Progress())
+        plan(
+            project,
+            Options(mode="none", python="3.11", no_check=True),
+            environ={},
+            progress=Progress(),
+        )
     (project.root / ".funcignore").write_text("*.json\n!host.json\n")
     assert packed(project) == ["host.json"]
 
@@ -141,7 +152,7 @@ def test_mode_none_without_dependencies_is_doubted(project: Project, there: bool
         (project.root / ".python_packages/lib").mkdir(parents=True)
         (project.root / ".python_packages/lib/a.py").touch()
     progress = Warnings()
-    options = Options(mode="none", python="3.11")
+    options = Options(mode="none", python="3.11", no_check=True)
     build(project, options, output=find_output(project, options), environ={}, progress=progress)
     assert bool(progress.messages) is not there
     assert all(".python_packages" in message for message in progress.messages)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -148,6 +149,8 @@ def test_a_folder_in_the_place_of_a_file(tmp_path: Path) -> None:
 def test_each_setting_can_come_from_both(tmp_path: Path) -> None:
     for name, setting in SETTINGS.items():
         value = setting.choices[0] if setting.choices else "x"
+        if setting.kind == "table":
+            continue  # of files alone
         written = {"flag": "true", "list": f"['{value}']", "text": f"'{value}'"}[setting.kind]
         given = "1" if setting.kind == "flag" else value
         from_file = settings(tmp_path, f"{name} = {written}")
@@ -163,3 +166,39 @@ def test_whatever_the_table_holds_the_error_is_ours(tmp_path: Path) -> None:
                 settings(tmp_path, f"{name} = {value}")
             except AzpackError as error:
                 assert name in error.message  # noqa: PT017  # many pass
+
+
+def test_the_table_of_checks(tmp_path: Path) -> None:
+    text = """
+    exclude = ["a"]
+    [check]
+    ignore = ["AZP110"]
+    fail-on = "never"
+    per-file-ignores = {"tools/" = ["AZP4", "AZP5"]}
+    """
+    assert settings(tmp_path, text) == {
+        "exclude": ("a",),
+        "ignore": ("AZP110",),
+        "fail-on": "never",
+        "per-file-ignores": {"tools/": ("AZP4", "AZP5")},
+    }
+    assert settings(tmp_path, "", SELECT="AZP1 AZP2") == {"select": ("AZP1", "AZP2")}
+
+
+@pytest.mark.parametrize(
+    ("text", "variables", "says"),
+    [
+        ("[check]\nplan = 'flex'", {}, "unknown key: check.plan"),
+        ("[check]\nignored = []", {}, "unknown key: check.ignored"),
+        ("check = 1", {}, "unknown key: check"),
+        ("[check]\nfail-on = 'info'", {}, "fail-on is 'info'"),
+        ("[check]\nper-file-ignores = ['x']", {}, "per-file-ignores must be a table"),
+        ("[check.per-file-ignores]\n'a' = 'x'", {}, "per-file-ignores.a must be a list"),
+        ("", {"PER_FILE_IGNORES": "a"}, "per-file-ignores is for a file"),
+    ],
+)
+def test_tables_of_checks_that_are_refused(
+    tmp_path: Path, text: str, variables: dict[str, str], says: str
+) -> None:
+    with pytest.raises(UsageError, match=re.escape(says)):
+        settings(tmp_path, text, **variables)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from azpack.cli.console import (
     format_size,
     write_text,
 )
-from azpack.errors import AzpackError, UsageError, WheelError
+from azpack.errors import AzpackError, FindingsError, UsageError, WheelError
 from azpack.findings import Finding
 
 FINDING = Finding(
@@ -42,9 +43,28 @@ def test_the_result_is_on_standard_output_alone(capsys: pytest.CaptureFixture[st
     Console().show("build", Outcome(data={"a": 1}, lines=["one", "two"], findings=[FINDING]))
     shown = capsys.readouterr()
     assert shown.out == "one\ntwo\n"
-    assert shown.err == "warning: AZP112: support ends\nhint: move\n"
+    assert shown.err == "warning: AZP112: a:3: support ends\nhint: move\n"
     Console(quiet=True).show("build", Outcome(data={}, lines=["x"], findings=[FINDING]))
     assert capsys.readouterr() == ("x\n", "")
+
+
+def test_errors_among_the_findings(capsys: pytest.CaptureFixture[str]) -> None:
+    fault = replace(FINDING, code="AZP404", severity="error", line=None)
+    # A plan says all, and ends with 1.
+    plan = Outcome(data={}, lines=["plan"], findings=[FINDING, fault])
+    Console(quiet=True).show("build", plan)
+    assert capsys.readouterr() == ("plan\n", "error: AZP404: support ends\nhint: move\n")
+    assert (plan.exit_code, Outcome(data={}, lines=[], findings=[FINDING]).exit_code) == (1, 0)
+    Console(as_json=True, quiet=True).show("build", plan)
+    Console(as_json=True).fail("build", FindingsError([FINDING, fault]))
+    shown = capsys.readouterr()
+    for line in shown.out.splitlines():
+        envelope = json.loads(line)
+        assert (envelope["status"], envelope["exit_code"]) == ("findings", 1)
+        assert envelope["data"]["findings"] == [asdict(FINDING), asdict(fault)]
+        assert envelope["errors"] == []
+    assert "warning: AZP112: " in shown.err
+    assert "error: 1 error was found, and nothing written\nhint: " in shown.err
 
 
 def test_the_envelope(capsys: pytest.CaptureFixture[str]) -> None:

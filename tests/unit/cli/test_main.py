@@ -16,6 +16,7 @@ from azpack.cli.main import Invocation, main
 from azpack.errors import (
     AzpackError,
     FileError,
+    FindingsError,
     ResolutionError,
     UnreachableError,
     UsageError,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 # The contract's table of exit codes, by what is raised.
 EXIT_CODES = [
+    (FindingsError([]), 1),
     (UsageError("c", "m"), 2),
     (ResolutionError("c", "m"), 3),
     (WheelError("c", "m"), 4),
@@ -53,6 +55,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AZPACK_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("AZPACK_IGNORE", "AZP104")  # the apps have no function
 
 
 @pytest.fixture
@@ -152,11 +155,12 @@ def test_an_outcome(command: Callable[[Any], None], capsys: pytest.CaptureFixtur
         ([], 2, "COMMAND"),
         (["nonsense"], 2, "nonsense"),
         (["build", "--nonsense"], 2, "--nonsense"),
-        (["check"], 2, "check is not there yet"),
+        (["check", "--explain", "AZP999"], 2, "no rule is AZP999"),
+        (["check", "--explain", "AZP10"], 2, "the beginning of several codes"),
+        (["check", "--json", "--format", "sarif", "none"], 2, "does not exist"),
         (["verify", "x.zip"], 2, "verify is not there yet"),
         (["build", "--slim"], 2, "--slim is not there yet"),
-        (["build", "--mode", "docker"], 2, "mode docker is not there yet"),
-        (["build", "--mode", "remote", "--dry-run"], 2, "mode remote is not there yet"),
+        (["build", "--no-pin"], 2, "--no-pin is for --mode remote"),
         (["build", "--python", "x"], 2, "is not a Python version"),
         (["build", "none"], 2, "does not exist"),
         (["build", "--json", "--output", "-", "--mode", "none"], 2, "--json and --output -"),
@@ -173,15 +177,6 @@ def test_command_lines_that_are_refused(
     assert main(["--json", *arguments] if not arguments else [*arguments, "--json"]) == code
     (error,) = json.loads(capsys.readouterr().out)["errors"]
     assert says in error["message"]
-
-
-@pytest.mark.usefixtures("app")
-def test_choices_of_the_configuration_that_are_not_there_yet(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AZPACK_MODE", "docker")
-    assert main(["build"]) == 2
-    assert "mode docker is not there yet" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("argument", ["--version", "--help"])

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import datetime
-import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from azpack.errors import FileError, UsageError
-from azpack.target.plans import find_publishing
 from azpack.target.runtimes import PLANS, load_runtimes
 from azpack.target.target import find_target
 
@@ -34,6 +32,9 @@ def test_the_runtimes(tmp_path: Path, python: str, glibc: str) -> None:
         "python": target.full_version,
         "platform": target.platform,
     }
+    versions = target.symbol_versions()
+    assert versions.keys() == {"GLIBC", "GLIBCXX", "CXXABI", "GCC"}
+    assert versions["GLIBC"] == glibc
 
 
 def test_the_table() -> None:
@@ -190,23 +191,3 @@ def test_plans(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="free") as caught:
         find_target(tmp_path, python="3.11", plan="free")
     assert caught.value.hint == "use one of flex, consumption, premium, dedicated"
-
-
-@pytest.mark.parametrize(
-    ("plan", "settings"),
-    [
-        ("flex", {}),
-        ("consumption", {"WEBSITE_RUN_FROM_PACKAGE": "URL-OF-THE-BLOB-WITH-SAS"}),
-        ("premium", {"WEBSITE_RUN_FROM_PACKAGE": "1"}),
-        ("dedicated", {"WEBSITE_RUN_FROM_PACKAGE": "1"}),
-    ],
-)
-def test_how_a_package_is_published(plan: str, settings: dict[str, str]) -> None:
-    publishing = find_publishing(plan, package="my {app}.zip")
-    assert publishing.settings == settings
-    assert "my {app}.zip" in shlex.split(publishing.command)
-    # A remote build would delete what was built here.
-    assert {"SCM_DO_BUILD_DURING_DEPLOYMENT", "ENABLE_ORYX_BUILD"} <= set(publishing.unset)
-    assert not settings.keys() & set(publishing.unset)
-    if plan == "flex":
-        assert "WEBSITE_RUN_FROM_PACKAGE" in publishing.unset
