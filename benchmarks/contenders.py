@@ -309,6 +309,15 @@ def _warm_azpack(place: Place, *, runs: int, resolving: int) -> list[Contender]:
             own=True,
         ),
         Contender(
+            key="azpack-docker",
+            label="azpack build --mode docker",
+            command=[*_build(place.locked, place.folder / "docker.zip"), "--mode", "docker"],
+            runs=runs,
+            caches=caches,
+            warmup=True,
+            own=True,
+        ),
+        Contender(
             key="cp",
             label="cp of the zip",
             command=["cp", str(place.package), str(place.folder / "copy.zip")],

@@ -38,6 +38,7 @@ SECTIONS = (
         "Warm, versions known",
         (
             Row("azpack", "azpack build"),
+            Row("azpack-docker", "azpack build --mode docker"),
             Row("azpack-remote", "azpack build --mode remote"),
             Row("cp", "cp of the zip"),
             Row("uv-offline+zip", f"uv pip install --offline, {_ZIP}"),
