@@ -25,21 +25,11 @@ from azpack.deps.elf import MAGIC, ElfError
 from azpack.deps.excerpt import Excerpt
 from azpack.deps.needs import Code, read_code, survey
 from azpack.errors import WheelError
-
-try:
-    # The same interface at twice the speed: most of what checking a wheel costs is inflating.
-    from isal import isal_zlib as inflating
-except ImportError:  # it has no wheels for some platforms
-    import zlib as inflating  # type: ignore[no-redef]
+from azpack.inflating import INFLATING_ERRORS, inflating
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
-
-_INFLATING_ERRORS: tuple[type[Exception], ...] = (
-    zlib.error,
-    inflating.error,  # type: ignore[assignment]  # isal's stubs call the class an instance
-)
 
 _CHUNK = 1 << 20
 # Of what is read whole: METADATA, RECORD and their like. The largest RECORDs have a few MB.
@@ -248,7 +238,7 @@ class _Reader:
                 if left < 0:
                     raise ArchiveError(f"{member.name!r} is larger than the directory says")
                 yield piece
-        except _INFLATING_ERRORS as error:
+        except INFLATING_ERRORS as error:
             raise ArchiveError(f"{member.name!r} is damaged: {error}") from error
 
     def _packed(self, member: Member, offset: int) -> Iterator[bytes]:

@@ -10,13 +10,8 @@ from typing import TYPE_CHECKING, final
 from azpack.app.tree import READ_LIMIT
 from azpack.archive import STORED, ArchiveError, data_offset, read_directory
 from azpack.errors import FileError
+from azpack.inflating import INFLATING_ERRORS, inflating
 from azpack.package.oddities import Sorter, printable
-
-try:
-    # The same interface at twice the speed: most of what inspecting costs is inflating.
-    from isal import isal_zlib as inflating
-except ImportError:  # it has no wheels for some platforms
-    import zlib as inflating  # type: ignore[no-redef]
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,11 +19,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from azpack.archive import Member
-
-_INFLATING_ERRORS: tuple[type[Exception], ...] = (
-    zlib.error,
-    inflating.error,  # type: ignore[assignment]  # isal's stubs call the class an instance
-)
 
 _CHUNK = 1 << 18
 _LEAST_READ = 1 << 10
@@ -134,7 +124,7 @@ class ZipTree:
                     raise ArchiveError("what has to be read of it inflates to more than 4 GB")
                 crc = inflating.crc32(piece, crc)
                 yield piece
-        except _INFLATING_ERRORS as error:
+        except INFLATING_ERRORS as error:
             raise self._damaged(f"{printable(path)!r} can't be inflated: {error}") from error
         except ArchiveError as error:
             raise self._damaged(error) from error
