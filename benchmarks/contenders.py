@@ -299,24 +299,8 @@ def _warm_azpack(place: Place, *, runs: int, resolving: int) -> list[Contender]:
             warmup=True,
             own=True,
         ),
-        Contender(
-            key="azpack-remote",
-            label="azpack build --mode remote",
-            command=[*_build(place.locked, place.folder / "remote.zip"), "--mode", "remote"],
-            runs=runs,
-            caches=caches,
-            warmup=True,
-            own=True,
-        ),
-        Contender(
-            key="azpack-docker",
-            label="azpack build --mode docker",
-            command=[*_build(place.locked, place.folder / "docker.zip"), "--mode", "docker"],
-            runs=runs,
-            caches=caches,
-            warmup=True,
-            own=True,
-        ),
+        _in_mode(place, "remote", runs=runs),
+        _in_mode(place, "docker", runs=runs),
         Contender(
             key="cp",
             label="cp of the zip",
@@ -349,6 +333,18 @@ def _warm_azpack(place: Place, *, runs: int, resolving: int) -> list[Contender]:
             warmup=True,
         ),
     ]
+
+
+def _in_mode(place: Place, mode: str, *, runs: int) -> Contender:
+    return Contender(
+        key=f"azpack-{mode}",
+        label=f"azpack build --mode {mode}",
+        command=[*_build(place.locked, place.folder / f"{mode}.zip"), "--mode", mode],
+        runs=runs,
+        caches=place.azpack_caches(),
+        warmup=True,
+        own=True,
+    )
 
 
 def _warm_installers(place: Place, *, uv_runs: int, pip_runs: int) -> list[Contender]:

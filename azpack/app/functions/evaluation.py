@@ -138,19 +138,19 @@ class Evaluation:
                     if isinstance(child, ast.expr):
                         self.value(child, scope)
 
-    def _run_Expr(self, node: ast.Expr, scope: dict[str, Value]) -> None:  # noqa: N802
+    def _run_Expr(self, node: ast.Expr, scope: dict[str, Value]) -> None:
         self.value(node.value, scope)
 
-    def _run_Assign(self, node: ast.Assign, scope: dict[str, Value]) -> None:  # noqa: N802
+    def _run_Assign(self, node: ast.Assign, scope: dict[str, Value]) -> None:
         value = self.value(node.value, scope)
         for target in node.targets:
             self._bind(target, value, scope)
 
-    def _run_AnnAssign(self, node: ast.AnnAssign, scope: dict[str, Value]) -> None:  # noqa: N802
+    def _run_AnnAssign(self, node: ast.AnnAssign, scope: dict[str, Value]) -> None:
         if node.value is not None:
             self._bind(node.target, self.value(node.value, scope), scope)
 
-    def _run_AugAssign(self, node: ast.AugAssign, scope: dict[str, Value]) -> None:  # noqa: N802
+    def _run_AugAssign(self, node: ast.AugAssign, scope: dict[str, Value]) -> None:
         added = self.value(node.value, scope)
         if isinstance(node.target, ast.Name):
             known = scope.get(node.target.id)
@@ -159,12 +159,12 @@ class Evaluation:
             else:
                 self._bind(node.target, Unknown(), scope)
 
-    def _run_Delete(self, node: ast.Delete, scope: dict[str, Value]) -> None:  # noqa: N802
+    def _run_Delete(self, node: ast.Delete, scope: dict[str, Value]) -> None:
         for target in node.targets:
             if isinstance(target, ast.Name):
                 scope.pop(target.id, None)
 
-    def _run_If(self, node: ast.If, scope: dict[str, Value]) -> None:  # noqa: N802
+    def _run_If(self, node: ast.If, scope: dict[str, Value]) -> None:
         truth = self._truth(node.test, scope)
         if truth is None:
             self.value(node.test, scope)
@@ -172,14 +172,14 @@ class Evaluation:
         else:
             self.run(node.body if truth else node.orelse, scope)
 
-    def _run_Match(self, node: ast.Match, scope: dict[str, Value]) -> None:  # noqa: N802
+    def _run_Match(self, node: ast.Match, scope: dict[str, Value]) -> None:
         self.value(node.subject, scope)
         self._either([*(case.body for case in node.cases), []], scope)
 
-    def _run_While(self, node: ast.While, scope: dict[str, Value]) -> None:  # noqa: N802
+    def _run_While(self, node: ast.While, scope: dict[str, Value]) -> None:
         self._either([[*node.body, *node.orelse], []], scope)
 
-    def _run_For(self, node: ast.For, scope: dict[str, Value]) -> None:  # noqa: N802
+    def _run_For(self, node: ast.For, scope: dict[str, Value]) -> None:
         over = self.value(node.iter, scope)
         leaves = any(isinstance(it, ast.Break | ast.Continue) for it in ast.walk(node))
         if isinstance(over, Items) and len(over.items) <= _MOST_ROUNDS and not leaves:
@@ -193,14 +193,14 @@ class Evaluation:
             self._either([node.body, []], scope)
         self.run(node.orelse, scope)
 
-    def _run_With(self, node: ast.With, scope: dict[str, Value]) -> None:  # noqa: N802
+    def _run_With(self, node: ast.With, scope: dict[str, Value]) -> None:
         for item in node.items:
             self.value(item.context_expr, scope)
             if item.optional_vars is not None:
                 self._bind(item.optional_vars, Unknown(), scope)
         self.run(node.body, scope)
 
-    def _run_Try(self, node: ast.Try, scope: dict[str, Value]) -> None:  # noqa: N802
+    def _run_Try(self, node: ast.Try, scope: dict[str, Value]) -> None:
         self.run([*node.body, *node.orelse], scope)
         outer, self._certain = self._certain, False
         for handler in node.handlers:
@@ -211,9 +211,9 @@ class Evaluation:
         self._certain = outer
         self.run(node.finalbody, scope)
 
-    _run_TryStar = _run_Try  # noqa: N815
+    _run_TryStar = _run_Try
 
-    def _run_ClassDef(self, node: ast.ClassDef, scope: dict[str, Value]) -> None:  # noqa: N802
+    def _run_ClassDef(self, node: ast.ClassDef, scope: dict[str, Value]) -> None:
         kinds = [self._kind(self.value(base, scope)) for base in node.bases]
         names: dict[str, Value] = {}
         self._in_class(node, names, scope)
@@ -230,7 +230,7 @@ class Evaluation:
         self.run(node.body, inner)
         names.update((name, value) for name, value in inner.items() if scope.get(name) is not value)
 
-    def _run_FunctionDef(  # noqa: N802
+    def _run_FunctionDef(
         self, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: dict[str, Value]
     ) -> None:
         made: Value = FunctionValue(
@@ -241,7 +241,7 @@ class Evaluation:
             made = decorating.decorate(self, self.value(decorator, scope), made, decorator)
         self._bind_name(node.name, made, scope, node.lineno)
 
-    _run_AsyncFunctionDef = _run_FunctionDef  # noqa: N815
+    _run_AsyncFunctionDef = _run_FunctionDef
 
     def _look_inside(
         self, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: dict[str, Value]
@@ -265,7 +265,7 @@ class Evaluation:
             if isinstance(app, App):
                 app.doubts.append(self._here(inner, f"{node.name}() adds functions when called"))
 
-    def _run_Import(self, node: ast.Import, scope: dict[str, Value]) -> None:  # noqa: N802
+    def _run_Import(self, node: ast.Import, scope: dict[str, Value]) -> None:
         for alias in node.names:
             name = alias.name.removeprefix("__app__.")
             module: Value | None = self.load(name)
@@ -281,7 +281,7 @@ class Evaluation:
             else:
                 self._bind_name(alias.asname, module, scope, node.lineno)
 
-    def _run_ImportFrom(self, node: ast.ImportFrom, scope: dict[str, Value]) -> None:  # noqa: N802
+    def _run_ImportFrom(self, node: ast.ImportFrom, scope: dict[str, Value]) -> None:
         source = self._source_of(node)
         module = self.load(source) if source else None
         for alias in node.names:
@@ -467,19 +467,19 @@ class Evaluation:
                 self._escape(self.value(child, scope), node)
         return Unknown()
 
-    def _value_Constant(self, node: ast.Constant, _: dict[str, Value]) -> Value:  # noqa: N802
+    def _value_Constant(self, node: ast.Constant, _: dict[str, Value]) -> Value:
         return Constant(node.value)
 
-    def _value_Name(self, node: ast.Name, scope: dict[str, Value]) -> Value:  # noqa: N802
+    def _value_Name(self, node: ast.Name, scope: dict[str, Value]) -> Value:
         return self._lookup(node.id, scope)
 
-    def _value_Lambda(self, _: ast.Lambda, __: dict[str, Value]) -> Value:  # noqa: N802
+    def _value_Lambda(self, _: ast.Lambda, __: dict[str, Value]) -> Value:
         return Unknown()
 
-    def _value_Compare(self, _: ast.Compare, __: dict[str, Value]) -> Value:  # noqa: N802
+    def _value_Compare(self, _: ast.Compare, __: dict[str, Value]) -> Value:
         return Unknown()
 
-    def _value_Attribute(self, node: ast.Attribute, scope: dict[str, Value]) -> Value:  # noqa: N802
+    def _value_Attribute(self, node: ast.Attribute, scope: dict[str, Value]) -> Value:
         base = self.value(node.value, scope)
         if isinstance(base, ModuleValue):
             return self.resolved(self.attribute(base, node.attr))
@@ -491,7 +491,7 @@ class Evaluation:
             return self.resolved(base.names.get(node.attr, Unknown(may_be_app=True)))
         return Unknown(self.is_maybe_app(base))
 
-    def _value_Subscript(self, node: ast.Subscript, scope: dict[str, Value]) -> Value:  # noqa: N802
+    def _value_Subscript(self, node: ast.Subscript, scope: dict[str, Value]) -> Value:
         base, index = self.value(node.value, scope), self.value(node.slice, scope)
         if isinstance(base, Items):
             at = index.value if isinstance(index, Constant) else None
@@ -511,22 +511,22 @@ class Evaluation:
                 found.append(self.value(node, scope))
         return Items(found)
 
-    def _value_Tuple(self, node: ast.Tuple, scope: dict[str, Value]) -> Value:  # noqa: N802
+    def _value_Tuple(self, node: ast.Tuple, scope: dict[str, Value]) -> Value:
         return self._items(node.elts, scope)
 
-    def _value_List(self, node: ast.List, scope: dict[str, Value]) -> Value:  # noqa: N802
+    def _value_List(self, node: ast.List, scope: dict[str, Value]) -> Value:
         return self._items(node.elts, scope)
 
-    def _value_Set(self, node: ast.Set, scope: dict[str, Value]) -> Value:  # noqa: N802
+    def _value_Set(self, node: ast.Set, scope: dict[str, Value]) -> Value:
         return self._items(node.elts, scope)
 
-    def _value_Dict(self, node: ast.Dict, scope: dict[str, Value]) -> Value:  # noqa: N802
+    def _value_Dict(self, node: ast.Dict, scope: dict[str, Value]) -> Value:
         # What an index or a loop gives is the key, not one of these.
         for value in self._items(node.values, scope).items:
             self._escape(value, node)
         return Unknown()
 
-    def _value_IfExp(self, node: ast.IfExp, scope: dict[str, Value]) -> Value:  # noqa: N802
+    def _value_IfExp(self, node: ast.IfExp, scope: dict[str, Value]) -> Value:
         truth = self._truth(node.test, scope)
         if truth is not None:
             return self.value(node.body if truth else node.orelse, scope)
@@ -535,12 +535,12 @@ class Evaluation:
         self._certain = outer
         return joined
 
-    def _value_NamedExpr(self, node: ast.NamedExpr, scope: dict[str, Value]) -> Value:  # noqa: N802
+    def _value_NamedExpr(self, node: ast.NamedExpr, scope: dict[str, Value]) -> Value:
         value = self.value(node.value, scope)
         self._bind(node.target, value, scope)
         return value
 
-    def _value_JoinedStr(self, node: ast.JoinedStr, scope: dict[str, Value]) -> Value:  # noqa: N802
+    def _value_JoinedStr(self, node: ast.JoinedStr, scope: dict[str, Value]) -> Value:
         parts = []
         for part in node.values:
             inner = part.value if isinstance(part, ast.FormattedValue) else part
@@ -553,7 +553,7 @@ class Evaluation:
             parts.append(value.value)
         return Constant("".join(parts))
 
-    def _value_BinOp(self, node: ast.BinOp, scope: dict[str, Value]) -> Value:  # noqa: N802
+    def _value_BinOp(self, node: ast.BinOp, scope: dict[str, Value]) -> Value:
         left, right = self.value(node.left, scope), self.value(node.right, scope)
         if isinstance(node.op, ast.Add):
             if isinstance(left, Items) and isinstance(right, Items):
@@ -564,7 +564,7 @@ class Evaluation:
                     return Constant(texts[0] + texts[1])
         return Unknown()
 
-    def _value_ListComp(  # noqa: N802
+    def _value_ListComp(
         self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp, scope: dict[str, Value]
     ) -> Value:
         first = node.generators[0]
@@ -584,10 +584,10 @@ class Evaluation:
         self._certain = outer
         return Unknown()
 
-    _value_SetComp = _value_ListComp  # noqa: N815
-    _value_GeneratorExp = _value_ListComp  # noqa: N815
+    _value_SetComp = _value_ListComp
+    _value_GeneratorExp = _value_ListComp
 
-    def _value_Call(self, node: ast.Call, scope: dict[str, Value]) -> Value:  # noqa: N802
+    def _value_Call(self, node: ast.Call, scope: dict[str, Value]) -> Value:
         called = self.value(node.func, scope)
         given = self._items(node.args, scope).items
         named = {it.arg: self.value(it.value, scope) for it in node.keywords}
