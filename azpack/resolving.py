@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 from azpack.app.config import read_toml
 from azpack.deps.requirements import table_in
 from azpack.deps.resolver import LOOSEN, NoFittingWheelError, allowed_hashes
+from azpack.deps.trust import connection_hint
 from azpack.errors import AzpackError, ResolutionError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from azpack.deps.index import IndexSettings
     from azpack.deps.lock import Lock
     from azpack.deps.requirements import Requirements
     from azpack.deps.resolver import Freedom, Resolver
@@ -158,11 +160,25 @@ def _ask(request: Request, requirements: Requirements, freedom: Freedom) -> Lock
             environ=request.environ,
             progress=request.progress,
         )
-    except UnreachableError:
-        from azpack.deps.session import trusting_context
+    except UnreachableError as error:
+        raise explain_unreachable(error, indexes) from None
 
-        trusting_context(indexes)  # says so where a file of certificates is the reason
-        raise
+
+def explain_unreachable(error: UnreachableError, indexes: IndexSettings) -> UnreachableError:
+    """The error of a resolver, with a reason that it did not see.
+
+    Raises:
+        UsageError: a file of certificates is the reason.
+    """
+    from azpack.deps.session import find_refusal, is_cut, trusting_context
+
+    context = trusting_context(indexes)
+    if error.code == "index-unreachable" and is_cut(error.message) and not indexes.proxy:
+        for place in indexes.remote_places():
+            if refusal := find_refusal(place, context):
+                error.hint = connection_hint(refusal) or error.hint
+                break
+    return error
 
 
 def _all_unfitting(

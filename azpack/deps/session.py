@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import socket
 import ssl
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -11,8 +12,13 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
-from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
-from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_auth_from_url, should_bypass_proxies
+from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema, SSLError
+from requests.utils import (
+    DEFAULT_CA_BUNDLE_PATH,
+    get_auth_from_url,
+    select_proxy,
+    should_bypass_proxies,
+)
 
 from azpack.deps.passwords import find_login
 from azpack.errors import UsageError
@@ -23,6 +29,8 @@ if TYPE_CHECKING:
 PASSING_FAULTS = {408, 425, 429, 500, 502, 503, 504}  # of which another attempt may know nothing
 PROXY_REFUSES = "the proxy refuses the credentials"
 _UNPROVEN = "the index asks for a client certificate that it knows"
+_LISTENING = 2.0  # seconds for a server to say in TLS why it closes each connection
+_CUT = ("eof occurred", "connection aborted", "connection closed", "reset by peer", "broken pipe")
 
 
 def trusting_context(indexes: IndexSettings) -> ssl.SSLContext:
@@ -88,6 +96,7 @@ def describe_failure(error: Exception, *, waited: float) -> str:
         ("CERTIFICATE_VERIFY_FAILED", "the certificate of the index can't be verified"),
         ("CERTIFICATE_REQUIRED", _UNPROVEN),
         ("UNKNOWN_CA", _UNPROVEN),
+        (_UNPROVEN, _UNPROVEN),
         ("Tunnel connection failed: 407", PROXY_REFUSES),
         ("connect to proxy", "the proxy does not answer"),
         ("SSLError", "no secure connection can be made"),
@@ -102,6 +111,36 @@ def describe_failure(error: Exception, *, waited: float) -> str:
         if sign in text:
             return meaning
     return type(error).__name__
+
+
+def is_cut(explanation: str) -> bool:
+    """Whether a connection failed by being closed, in the words of uv, pip or OpenSSL."""
+    known = explanation.lower()
+    return any(sign in known for sign in _CUT)
+
+
+def find_refusal(url: str, context: ssl.SSLContext) -> str | None:
+    """What a server at an https URL says of the client's certificate, or the lack of one; or None.
+
+    In TLS 1.3 a server judges that certificate when the client's handshake is over (RFC 8446,
+    section 4.4). A request that is sent then can meet a closed connection, and the alert is lost:
+    so nothing is sent here.
+    """
+    address = urlsplit(url)
+    if address.scheme != "https" or not address.hostname:
+        return None
+    try:
+        with (
+            socket.create_connection((address.hostname, address.port or 443), _LISTENING) as plain,
+            context.wrap_socket(plain, server_hostname=address.hostname) as connection,
+        ):
+            connection.recv(1)
+    except ssl.SSLError as error:
+        found = describe_failure(error, waited=_LISTENING)
+        return found if found == _UNPROVEN else None
+    except OSError:
+        return None
+    return None
 
 
 def make_session(indexes: IndexSettings, context: ssl.SSLContext) -> requests.Session:
@@ -170,4 +209,11 @@ class _ContextAdapter(HTTPAdapter):
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Any:
         # Else the bundle that a variable names would be loaded on top.
-        return super().send(request, *args, **{**kwargs, "verify": True})
+        try:
+            return super().send(request, *args, **{**kwargs, "verify": True})
+        except requests.ConnectionError as error:
+            url = request.url or ""
+            is_direct = not select_proxy(url, kwargs.get("proxies"))
+            if is_direct and is_cut(str(error)) and (why := find_refusal(url, self._context)):
+                raise SSLError(why, request=request) from error
+            raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ssl
 import subprocess
 import time
 from contextlib import contextmanager
@@ -10,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
+from requests.exceptions import SSLError
 
+from azpack.deps.index import IndexSettings
+from azpack.deps.session import describe_failure, find_refusal, make_session
+from azpack.errors import UnreachableError
+from azpack.resolving import explain_unreachable
 from tests.authority import Authority
 from tests.commands import Azpack, Done, make_app
 from tests.distributions import make_sdist, make_wheel
@@ -301,6 +307,53 @@ def test_no_client_certificate_or_a_strange_one(
         assert azpack.run("lock", app, *options, "--client-cert", own).code == 0
         error = azpack.run("build", app, *options, "--locked").error(5, "download-failed")
         assert "--client-cert" in error["hint"]
+
+
+class SlowContext(ssl.SSLContext):
+    """Gives the server the time to close the connection before a request is sent."""
+
+    def wrap_socket(self, *arguments: Any, **options: Any) -> ssl.SSLSocket:
+        connection = super().wrap_socket(*arguments, **options)
+        time.sleep(0.2)
+        return connection
+
+
+def test_a_request_that_meets_a_closed_connection(
+    authority: Authority, private: Path, bundle: Path
+) -> None:
+    """The alert that says why comes while the request is on its way, and is read all the same."""
+    trusting = SlowContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusting.load_verify_locations(bundle)
+    context = authority.server_context("127.0.0.1", clients=authority)
+    with (
+        IndexServer(private, context=context) as index,
+        make_session(IndexSettings(index_url=index.url), trusting) as session,
+        pytest.raises(SSLError) as caught,
+    ):
+        session.get(index.url)
+    assert describe_failure(caught.value, waited=1) == (
+        "the index asks for a client certificate that it knows"
+    )
+
+
+def test_a_resolver_that_saw_a_closed_connection_alone(
+    authority: Authority, private: Path, bundle: Path
+) -> None:
+    seen = UnreachableError("index-unreachable", "Connection reset by peer (os error 104)")
+    context = authority.server_context("127.0.0.1", clients=authority)
+    with IndexServer(private, context=context) as index:
+        indexes = IndexSettings(index_url=index.url, certificates=str(bundle))
+        assert "--client-cert" in explain_unreachable(seen, indexes).hint
+
+
+def test_no_refusal_where_the_server_waits_for_a_request(
+    authority: Authority, private: Path, bundle: Path
+) -> None:
+    trusting = ssl.create_default_context(cafile=bundle)
+    with IndexServer(private, context=authority.server_context("127.0.0.1")) as index:
+        assert find_refusal(index.url, trusting) is None
+    assert find_refusal(index.url, trusting) is None
+    assert find_refusal("http://127.0.0.1:1/simple", trusting) is None
 
 
 # Proxies: to reach hosts whose names only they know.
