@@ -49,6 +49,7 @@ class Options:
     docker_environment: tuple[str, ...] = ()
     docker_timeout: str = "60"
     exclude: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     per_file_ignores: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

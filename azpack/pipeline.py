@@ -126,8 +126,7 @@ def build(
         mode, mode_reason = "docker", _explain_container(contents, target)
     with clock.stage("assemble"):
         package = assemble(
-            project.root,
-            files.included,
+            files,
             contents.segment,
             output,
             timestamp=timestamp,
@@ -289,6 +288,7 @@ def _files(project: Project, options: Options, *, output: Path, mode: str) -> Fi
     return collect_files(
         project.root,
         excludes=options.exclude,
+        includes=options.include,
         outputs=written_paths(project, output),
         keep_python_packages=mode == "none",
     )

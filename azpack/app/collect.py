@@ -8,15 +8,18 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from azpack.app.ignore import IgnoreRules, Rule
+from azpack.app.shared import find_shared_folders, locate
 from azpack.errors import FileError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
+
+    from azpack.app.shared import SharedFolder
 
 __all__ = ["FileSet", "IgnoredPath", "collect_files"]
 
@@ -44,19 +47,26 @@ class IgnoredPath:
 class FileSet:
     """The files of a project to pack and the paths to leave out, each sorted by UTF-8 bytes.
 
-    `kept_by` has the negated rule of each included file that such a rule decided.
+    `kept_by` has the negated rule of each included file that such a rule decided. `shared` says
+    where the folders are that stand at the root of the package, and not of the project.
     """
 
     root: Path
     included: tuple[str, ...]
     ignored: tuple[IgnoredPath, ...]
     kept_by: Mapping[str, Rule]
+    shared: Mapping[str, str] = field(default_factory=dict)
+
+    def on_disk(self, path: str) -> str:
+        """Where the file of a path is that is packed or left out."""
+        return locate(self.root, self.shared, path)
 
 
 def collect_files(
     root: Path,
     *,
     excludes: Sequence[str] = (),
+    includes: Sequence[str] = (),
     outputs: Collection[Path] = (),
     keep_python_packages: bool = False,
 ) -> FileSet:
@@ -68,25 +78,34 @@ def collect_files(
     root. Virtual environments, caches and settings of editors are left out too, unless a negated
     rule without wildcards decides on them. Empty folders are neither included nor ignored.
 
+    `includes` are folders outside of the project, relative to its root. Each is packed as if it
+    stood at the root under its own name, and the rules apply to what it holds.
+
     A link to a file or folder of the project stands for a copy of it. So a rule for folders alone
     applies to a link to a folder, which it does not for git, and a link to what never belongs
     into a package is left out as that is.
 
-    Raises UsageError for a `.funcignore` that is no text file in UTF-8, and FileError for what
-    can't be read and for paths that can't be packed: links that are broken, that lead out of the
-    project or into themselves, special files, and names that are not UTF-8.
+    Raises UsageError for a `.funcignore` that is no text file in UTF-8 and for a folder that can't
+    be included, and FileError for what can't be read and for paths that can't be packed: links that
+    are broken, that lead out of the project or into themselves, special files, and names that are
+    not UTF-8.
     """
     rules = _read_rules(root).with_patterns(excludes, source="--exclude")
-    walk = _Walk(root, rules, outputs=outputs, keep_python_packages=keep_python_packages)
+    shared = find_shared_folders(root, includes)
+    walk = _Walk(root, rules, shared, outputs=outputs, keep_python_packages=keep_python_packages)
     walk.run()
     if walk.problems:
         raise _unpackable(walk.problems)
+    for folder in shared:
+        below = (path for path in walk.included if path.startswith(f"{folder.name}/"))
+        walk.kept_by = dict.fromkeys(below, folder.rule) | walk.kept_by
     # The order of characters is that of their UTF-8 bytes.
     return FileSet(
         root=root,
         included=tuple(sorted(walk.included)),
         ignored=tuple(sorted(walk.ignored, key=lambda ignored: ignored.path)),
         kept_by=dict(sorted(walk.kept_by.items())),
+        shared=walk.shared,
     )
 
 
@@ -138,6 +157,7 @@ class _Walk:
         self,
         root: Path,
         rules: IgnoreRules,
+        shared: Sequence[SharedFolder],
         *,
         outputs: Collection[Path],
         keep_python_packages: bool,
@@ -149,7 +169,12 @@ class _Walk:
         self._rules = rules
         self._root = os.fspath(root)
         self._real_root = os.path.realpath(root).rstrip("/")
-        self._pending = [_Folder("", self._real_root)]
+        self._pending = [
+            _Folder("", self._real_root),
+            *(_Folder(f"{it.name}/", it.place, rule=it.rule) for it in shared),
+        ]
+        self.shared = {folder.name: folder.place for folder in shared}
+        self._roots = (self._real_root, *self.shared.values())
         self._entries_behind_links = 0
         # azpack's own rules by name, for the real folders where they are not the usual ones.
         self._builtin_in: dict[str, dict[str, Rule]] = {}
@@ -214,7 +239,7 @@ class _Walk:
 
     def _entries(self, folder: _Folder) -> list[os.DirEntry[str]]:
         """What a folder holds: nothing if it is a virtual environment, which is noted then."""
-        with os.scandir(f"{self._root}/{folder.prefix}") as found:
+        with os.scandir(locate(self._root, self.shared, folder.prefix)) as found:
             entries = list(found)
         if folder.behind:
             self._entries_behind_links += len(entries)
@@ -257,8 +282,9 @@ class _Walk:
         """The built-in rule that leaves out what a link leads to, whatever the link's name is."""
         if is_folder and not _is_named(kept_by) and os.path.lexists(f"{real}/{_VENV_MARKER}"):
             return _VENV
-        folder = self._real_root
-        if real.startswith(f"{folder}/"):
+        for folder in self._roots:
+            if not real.startswith(f"{folder}/"):
+                continue
             for name in real[len(folder) + 1 :].split("/"):
                 rule = self._builtin_rules(folder).get(name)
                 if rule is not None and name not in _PACKED_IF_NAMED:
@@ -272,7 +298,7 @@ class _Walk:
         problem = None
         if isinstance(found, OSError):
             problem = _problem_of_link(found)
-        elif not f"{target.real}/".startswith(f"{self._real_root}/"):
+        elif not any(f"{target.real}/".startswith(f"{root}/") for root in self._roots):
             problem = "link-outside-project", "{} is a link to {}, outside of the project"
         elif stat.S_ISREG(found):
             self._include(path, target.rule)

@@ -53,6 +53,7 @@ SETTINGS = {
         Setting(name="functions-version", kind="text"),
         Setting(name="groups", kind="list", option=False),
         Setting(name="ignore", kind="list"),
+        Setting(name="include", kind="list", option=False),
         Setting(name="index-strategy", kind="text", choices=("first-match", "best-match")),
         Setting(name="index-url", kind="text"),
         Setting(name="locked", kind="flag"),

@@ -19,7 +19,6 @@ class FolderTree:
 
     def __init__(self, files: FileSet) -> None:
         self.files = files
-        self._root = os.fspath(files.root)
         self._included = frozenset(files.included)
         self._ignored = {ignored.path: ignored.rule for ignored in files.ignored}
 
@@ -39,7 +38,7 @@ class FolderTree:
         """The content up to `limit` bytes. KeyError: no such file. FileError: it can't be read."""
         self._check(path)
         try:
-            with open(f"{self._root}/{path}", "rb") as file:
+            with open(self.files.on_disk(path), "rb") as file:
                 return file.read(limit)
         except OSError as error:
             raise _unreadable(path, error) from error
@@ -56,14 +55,14 @@ class FolderTree:
         while rule is None and at != -1:
             rule = self._ignored.get(path[: at + 1])
             at = path.find("/", at + 1)
-        if rule is None or not os.path.isfile(f"{self._root}/{path}"):
+        if rule is None or not os.path.isfile(self.files.on_disk(path)):
             return None
         return rule.source
 
     def _stat(self, path: str) -> os.stat_result:
         self._check(path)
         try:
-            return os.stat(f"{self._root}/{path}")
+            return os.stat(self.files.on_disk(path))
         except OSError as error:
             raise _unreadable(path, error) from error
 

@@ -71,10 +71,9 @@ def _key(files: FileSet, target: Target, selection: Selection) -> str:
     parts += (f"{it.path}|{it.rule.source}|{it.rule.pattern}" for it in left_out)
     # Rules may read what is left out, too.
     paths = (*files.included, *(it.path for it in left_out if not it.path.endswith("/")))
-    root = os.fspath(files.root)
     for path in paths:
         try:
-            state = os.stat(f"{root}/{path}")
+            state = os.stat(files.on_disk(path))
         except OSError:  # the check says why
             return ""
         parts.append(

@@ -22,6 +22,7 @@ def run(invocation: Invocation) -> Outcome:
     files = collect_files(
         project.root,
         excludes=options.exclude,
+        includes=options.include,
         outputs=written_paths(project, output),
         keep_python_packages=options.mode == "none",
     )

@@ -27,10 +27,11 @@ from azpack.package.segment import SITE_PACKAGES, deflate, digest_line
 from azpack.store import damaged_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
     from typing import BinaryIO
 
+    from azpack.app.collect import FileSet
     from azpack.package.segment import Segment
 
 _CHUNK = 1 << 20
@@ -93,8 +94,7 @@ def zip_timestamp(environ: Mapping[str, str]) -> int:
 
 
 def assemble(
-    root: Path,
-    paths: Iterable[str],
+    files: FileSet,
     segment: Segment | None,
     output: Path,
     *,
@@ -102,9 +102,9 @@ def assemble(
     checksum: bool = False,
     written: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Package:
-    """Write the zip of the files at `paths` below `root` and of the dependencies in `segment`.
+    """Write the zip of a project's files and of the dependencies in `segment`.
 
-    `paths` are sorted by their UTF-8 bytes. `written` are small files that no project has, or that
+    `written` are small files that no project has, or that
     stand in the place of its own: their contents by path. `output` is replaced only when the zip
     is whole. Memory does not grow with the size of the files.
 
@@ -123,12 +123,13 @@ def assemble(
             data_size = segment.data_size
             out.seek(data_size)
         entries: list[tuple[Entry, int]] = []
+        paths = files.included
         for path in sorted({*paths, *written}, key=str.encode) if written else paths:
             offset = out.tell()
             if (content := written.get(path)) is not None:
                 entry = _write_content(out, content, path, 0o644, timestamp=timestamp)
             else:
-                entry = _write_file(out, root, path, timestamp=timestamp)
+                entry = _write_file(out, files.on_disk(path), path, timestamp=timestamp)
             entries.append((entry, offset))
         content_digest, count = _write_directory(out, entries, segment, timestamp=timestamp)
         size = out.tell()
@@ -183,10 +184,10 @@ def _write_segment_directory(out: BinaryIO, segment: Segment, digest: hashlib._H
     return segment.entries
 
 
-def _write_file(out: BinaryIO, root: Path, path: str, *, timestamp: int) -> Entry:
+def _write_file(out: BinaryIO, source: str, path: str, *, timestamp: int) -> Entry:
     """Write one file of the project, header and data, to the end of `out`."""
     try:
-        with open(f"{root}/{path}", "rb", buffering=0) as file:
+        with open(source, "rb", buffering=0) as file:
             before = os.fstat(file.fileno())
             if not stat.S_ISREG(before.st_mode):
                 raise FileError("not-a-regular-file", f"{path} is not a regular file")

@@ -78,18 +78,20 @@ def invoke(
     function: str,
     method: str = "GET",
     params: Mapping[str, str] | None = None,
+    route: Mapping[str, str] | None = None,
     body: bytes = b"",
     settings: Mapping[str, str] | None = None,
 ) -> Answer:
     """Import the whole app in the unpacked `package` and send its HTTP `function` one request.
 
-    `settings` are app settings, which the app reads as environment variables. Raises
+    `route` has the values of the route's parameters. `settings` are app settings, which the app reads as environment variables. Raises
     AssertionError, with the app's traceback, when the app can't be imported or the function fails.
     """
     call = {
         "function": function,
         "method": method,
         "params": dict(params or {}),
+        "route": dict(route or {}),
         "body": body.decode("latin-1"),
     }
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
@@ -199,6 +201,7 @@ def _call_handler(
         method=call["method"],
         url=f"https://app.example.net/api/{call['function']}",
         params=call["params"],
+        route_params=call["route"],
         body=call["body"].encode("latin-1"),
     )
     outputs = {name: _Out() for name in arguments.outputs}

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import pytest
 
 from tests.e2e.answering import Answer, find_python, invoke
-from tests.fixture_apps import LARGE_FILE, copy_app
+from tests.fixture_apps import LARGE_FILE, copy_app, copy_monorepo
 
 Need = Callable[[str, str], NoReturn]
 
@@ -42,7 +42,11 @@ def package_app(tmp_path: Path, shared_cache: Path, version: str) -> Callable[[s
     """Build the package of a fixture app as a user does; the result is the unpacked package."""
 
     def package(name: str) -> Path:
-        app = copy_app(name, tmp_path / "apps")
+        app = (
+            copy_monorepo(tmp_path) / "apps" / name
+            if name in ("orders", "invoices")
+            else copy_app(name, tmp_path / "apps")
+        )
         output = tmp_path / f"{name}.zip"
         command = ["build", str(app), "--mode", "local", "--python", version, "-o", str(output)]
         result = _run_azpack([*command, "--json"], cache=shared_cache)
@@ -124,6 +128,18 @@ def test_v2_functions_and_a_blueprint(package_app: Callable[[str], Path], python
 
     unknown = invoke(package, python=python, function="probe", params={"site": "nowhere"})
     assert unknown == Answer(status=404, body=b"no such site: nowhere")
+
+
+@every_python
+def test_what_several_apps_share(package_app: Callable[[str], Path], python: Path) -> None:
+    package = package_app("orders")
+    assert (package / "shared_rules" / "discounts.py").is_file()
+    assert (package / ".python_packages/lib/site-packages/pricing/__init__.py").is_file()
+
+    wanted = {"article": "bolt", "quantity": "100"}
+    assert _json_of(invoke(package, python=python, function="quote", route=wanted)) == {
+        "total": "10.80"
+    }
 
 
 @needs_linux

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from azpack.app.collect import FileSet
 from azpack.archive import copy_range
 from azpack.errors import FileError, UsageError
 from azpack.package import assemble as assemble_module
@@ -57,11 +58,19 @@ def make(root: Path, files: Mapping[str, bytes]) -> list[str]:
     return sorted(files, key=str.encode)
 
 
+def files_of(root: Path, paths: list[str]) -> FileSet:
+    return FileSet(root=root, included=tuple(paths), ignored=(), kept_by={})
+
+
 def build(
     root: Path, paths: list[str], segment: Segment | None = None, *, checksum: bool = False
 ) -> Package:
     return assemble(
-        root, paths, segment, root.parent / "out.zip", timestamp=TIMESTAMP, checksum=checksum
+        files_of(root, paths),
+        segment,
+        root.parent / "out.zip",
+        timestamp=TIMESTAMP,
+        checksum=checksum,
     )
 
 
@@ -207,7 +216,8 @@ def test_what_the_content_digest_tells_apart(root: Path) -> None:
     (root / "b").chmod(0o755)
     digests.add(build(root, ["a", "b"]).content_digest)
     assert len(digests) == 4
-    later = assemble(root, ["a", "b"], None, root.parent / "b.zip", timestamp=TIMESTAMP + 1)
+    files = files_of(root, ["a", "b"])
+    later = assemble(files, None, root.parent / "b.zip", timestamp=TIMESTAMP + 1)
     assert later.content_digest in digests
 
 
@@ -230,7 +240,8 @@ def test_what_the_content_digest_tells_apart(root: Path) -> None:
 def test_time(epoch: str | None, expected: tuple[int, ...], root: Path) -> None:
     timestamp = zip_timestamp({} if epoch is None else {"SOURCE_DATE_EPOCH": epoch})
     output = root.parent / "out.zip"
-    assemble(root, make(root, {"a": b"a" * 99, "b": b""}), None, output, timestamp=timestamp)
+    files = files_of(root, make(root, {"a": b"a" * 99, "b": b""}))
+    assemble(files, None, output, timestamp=timestamp)
     with zipfile.ZipFile(output) as archive:
         assert {info.date_time for info in archive.infolist()} == {expected}
 
@@ -251,7 +262,7 @@ def failure(root: Path, paths: list[str], segment: Segment | None = None) -> Fil
     output.write_bytes(b"old")
     before = len(os.listdir("/dev/fd"))
     with pytest.raises(FileError) as caught:
-        assemble(root, paths, segment, output, timestamp=TIMESTAMP)
+        assemble(files_of(root, paths), segment, output, timestamp=TIMESTAMP)
     assert os.listdir(output.parent) == ["out.zip"]
     assert output.read_bytes() == b"old"
     assert len(os.listdir("/dev/fd")) == before
@@ -404,13 +415,13 @@ def test_segment_that_went_away(root: Path, segment: Segment) -> None:
     output = root.parent / "dist" / "out.zip"
     for checksum in (False, True):
         with pytest.raises((FileError, FileNotFoundError)):
-            assemble(root, [], segment, output, timestamp=TIMESTAMP, checksum=checksum)
+            assemble(files_of(root, []), segment, output, timestamp=TIMESTAMP, checksum=checksum)
         assert os.listdir(output.parent) == []
 
 
 def test_output_in_a_new_folder(root: Path) -> None:
     output = root / "dist" / "deep" / "out.zip"
-    package = assemble(root, make(root, {"a": b""}), None, output, timestamp=TIMESTAMP)
+    package = assemble(files_of(root, make(root, {"a": b""})), None, output, timestamp=TIMESTAMP)
     assert package.path == output
     check(package, {"a": b""})
 
