@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from azpack.app.config import read_toml
+from azpack.deps.uv_workspace import find_workspace_lock, locked_project
 from azpack.errors import UsageError
 from azpack.redaction import LITERAL_SECRET
 
@@ -91,7 +92,8 @@ def find_requirements(
 ) -> Requirements | None:
     """Read what `files` list, else the first of the project's own sources.
 
-    These are requirements.txt, uv.lock, a Poetry project's poetry.lock, pyproject.toml.
+    These are requirements.txt, uv.lock (in the project, or of its workspace), a Poetry project's
+    poetry.lock, pyproject.toml.
 
     Returns:
         None where the project lists no dependencies anywhere.
@@ -105,6 +107,9 @@ def find_requirements(
             # A folder of that name is met when it is read: it must not be passed over in silence.
             if (root / name).exists() and _counts(root, name):
                 files = (str(root / name),)
+                break
+            if name == "uv.lock" and (lock := find_workspace_lock(root)):
+                files = (str(lock),)
                 break
         else:
             return None
@@ -305,7 +310,7 @@ def _uv_lock(root: Path, name: str, extras: Sequence[str], groups: Sequence[str]
         content = path.read_bytes()
     except FileNotFoundError:
         raise missing_file(name, "") from None
-    beside = read_toml(path.with_name("pyproject.toml"))
+    beside = read_toml(locked_project(root, path) / "pyproject.toml")
     uv = table_in(table_in(beside, "tool"), "uv")
     listed = [beside.get("project"), beside.get("dependency-groups"), uv]
     asked = [hashlib.sha256(content).hexdigest(), listed, list(extras), list(groups)]

@@ -22,6 +22,7 @@ from azpack.deps.interpreters import find_interpreter, undisturbed
 from azpack.deps.lock import Lock, check_lock, read_lock
 from azpack.deps.resolver import allowed_hashes
 from azpack.deps.uv_errors import explain_failure, explain_tool_failure
+from azpack.deps.uv_workspace import locked_project
 from azpack.errors import UsageError
 from azpack.target.target import ARCHITECTURE
 
@@ -127,7 +128,7 @@ def resolve(
             shutil.copyfile(preferred, output)
         environment = uv_environment(indexes, environ)
         if requirements.kind == "uv.lock":
-            command, given = _export(requirements, target, output, environ), ""
+            command, given = _export(requirements, target, root, output, environ), ""
         else:
             command, given = _compile(requirements, target, freedom, folder, output, environ)
         progress.log("uv " + " ".join(command))
@@ -254,9 +255,14 @@ def _freedom_words(freedom: Freedom, folder: Path) -> list[str]:
 
 
 def _export(
-    requirements: Requirements, target: Target, output: Path, environ: Mapping[str, str]
+    requirements: Requirements,
+    target: Target,
+    root: Path,
+    output: Path,
+    environ: Mapping[str, str],
 ) -> list[str]:
-    project = os.path.dirname(requirements.files[0]) or "."
+    lock = Path(os.path.normpath(root / requirements.files[0]))
+    project = os.path.relpath(locked_project(root, lock), root)
     # Only an interpreter that the project's requires-python admits may judge its lock.
     interpreter = find_interpreter(target.python, environ) or sys.executable
     command = ["export", "--project", project, "--locked", "--python", str(interpreter)]

@@ -84,8 +84,9 @@ def invoke(
 ) -> Answer:
     """Import the whole app in the unpacked `package` and send its HTTP `function` one request.
 
-    `route` has the values of the route's parameters. `settings` are app settings, which the app reads as environment variables. Raises
-    AssertionError, with the app's traceback, when the app can't be imported or the function fails.
+    `route` has the values of the route's parameters. `settings` are app settings, which the app
+    reads as environment variables. Raises AssertionError, with the app's traceback, when the app
+    can't be imported or the function fails.
     """
     call = {
         "function": function,

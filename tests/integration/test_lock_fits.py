@@ -354,3 +354,26 @@ def test_a_uv_lock_that_nobody_can_compare(azpack: Azpack, uv_app: Path) -> None
     assert [row["name"] for row in done.data()["distributions"]] == ["alpha"]
     assert "warning: uv.lock can't be compared with its pyproject.toml" in done.stderr
     build(azpack, uv_app, "--locked").error(3, "lock-does-not-fit")
+
+
+def test_a_member_of_a_uv_workspace(azpack: Azpack, links: Path, tmp_path: Path) -> None:
+    """The lock is the workspace's, of which the member takes what it depends on itself."""
+    shop = tmp_path / "shop"
+    make_app(shop / "app", None, files={"pyproject.toml": PROJECT})
+    (shop / "other").mkdir()
+    (shop / "other" / "pyproject.toml").write_text(
+        '[project]\nname = "other"\nversion = "1"\ndependencies = ["beta"]\n'
+    )
+    (shop / "pyproject.toml").write_text(
+        '[tool.uv.workspace]\nmembers = ["app", "other"]\n'
+        f'[tool.uv]\nno-index = true\nfind-links = ["{links}"]\n'
+    )
+    uv_lock(azpack, shop)
+    for command in (["build", "--locked"], ["lock"], ["build", "--locked"]):
+        done = azpack.run(*command, shop / "app", "--json")
+        assert [row["name"] for row in done.data()["distributions"]] == ["alpha"]
+        assert "warning" not in done.stderr
+    ask_for_more(shop / "app")
+    (shop / "app" / "pylock.toml").unlink()
+    error = azpack.run("build", shop / "app", "--locked", "--json").error(3, "lock-does-not-fit")
+    assert "../uv.lock" in error["message"]
