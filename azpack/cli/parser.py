@@ -229,6 +229,26 @@ def _inspect(parser: Parser) -> None:
     _settings(parser, *_CHECKING, *_TARGET)
 
 
+def _matrix(parser: Parser) -> None:
+    parser.add_argument(
+        "folder",
+        nargs="?",
+        metavar="FOLDER",
+        help="where the apps are, at any depth (default: the working folder)",
+    )
+    parser.add_argument(
+        "--since",
+        metavar="REVISION",
+        help="only apps that differ from where this Git revision and HEAD parted",
+    )
+    parser.add_argument(
+        "--format",
+        dest="matrix_format",
+        choices=("github", "azure"),
+        help="whose matrix (default: azure in a job of Azure Pipelines, else github)",
+    )
+
+
 def _cache(parser: Parser) -> None:
     parser.add_argument(
         "action",
@@ -248,6 +268,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[Parser], None]]] = {
     "files": ("list the files that would be packed", _files),
     "check": ("look for what would fail on Azure", _check),
     "inspect": ("show what is in a package, and what is wrong with it", _inspect),
+    "matrix": ("list the apps of a repository that changed, for a pipeline's jobs", _matrix),
     "cache": ("look at the wheel store, or clear it", _cache),
     "runtimes": ("show the table of runtimes", _runtimes),
 }

@@ -1,0 +1,1 @@
+"""A repository with several function apps: which there are, and which a change concerns."""
