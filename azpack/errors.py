@@ -89,3 +89,24 @@ class FileError(AzpackError):
 def is_disk_full(error: OSError) -> bool:
     """Whether writing failed for want of room: on the disk, or in the user's share of it."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def as_azpack_error(error: Exception) -> AzpackError:
+    """Any error as one of azpack's: of the system's as a FileError, others as a fault."""
+    if isinstance(error, AzpackError):
+        return error
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        full = is_disk_full(error)
+        return FileError(
+            "disk-full" if full else "file-error",
+            f"{where}{error.strerror or error}",
+            hint="make room, or name another folder for temporary files with TMPDIR"
+            if full
+            else "",
+        )
+    return AzpackError(
+        "fault",
+        f"azpack itself has a fault: {type(error).__name__}: {error}",
+        hint="run it again with -vv and report what it prints",
+    )

@@ -28,10 +28,19 @@ if TYPE_CHECKING:
 _STANDARD_OUTPUT = Path("-")
 
 
-def run(invocation: Invocation) -> Outcome | None:
+def run(invocation: Invocation) -> Outcome:
     """Build, or with `--dry-run` say what would be built."""
-    project = find_project(invocation.project)
-    options = invocation.options(project.root)
+    arguments = invocation.arguments
+    if arguments.all or len(arguments.projects) > 1:
+        from azpack.cli.several import build_several, named_projects
+
+        projects = named_projects(arguments.projects, below=arguments.all)
+        return build_several(projects, invocation, _build)
+    project = find_project(Path(arguments.projects[0]) if arguments.projects else None)
+    return _build(project, invocation.options(project.root), invocation)
+
+
+def _build(project: Project, options: Options, invocation: Invocation) -> Outcome:
     if invocation.arguments.dry_run:
         from azpack.cli.dry_run import show_plan
 
@@ -46,9 +55,7 @@ def run(invocation: Invocation) -> Outcome | None:
     return Outcome(data=_data(result), lines=lines, findings=result.findings)
 
 
-def _to_standard_output(
-    project: Project, options: Options, invocation: Invocation
-) -> Outcome | None:
+def _to_standard_output(project: Project, options: Options, invocation: Invocation) -> Outcome:
     import shutil
     import tempfile
 

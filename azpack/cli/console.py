@@ -28,8 +28,11 @@ __all__ = [
     "ConsoleProgress",
     "Outcome",
     "counted",
+    "error_rows",
+    "findings_table",
     "folded",
     "format_size",
+    "status_of",
     "write_text",
 ]
 
@@ -45,7 +48,8 @@ class Outcome:
     """What a command came to: `data` for `--json`, `lines` for people.
 
     `fail_on` is the severity from which findings make the command fail. `listed` says that the
-    findings stand in `lines` already: then they are not written to standard error.
+    findings stand in `lines` already: then they are not written to standard error. `failed` are
+    the errors of a part of what was to be done, the first of which decides on the exit code.
     """
 
     data: Mapping[str, Any]
@@ -53,10 +57,13 @@ class Outcome:
     findings: Sequence[Finding] = field(default_factory=tuple)
     fail_on: FailOn = "error"
     listed: bool = False
+    failed: Sequence[AzpackError] = ()
 
     @property
     def exit_code(self) -> int:
         """1 where something was found that the command is to fail on."""
+        if self.failed:
+            return self.failed[0].exit_code
         failing = _FAILING[self.fail_on]
         return int(any(finding.severity in failing for finding in self.findings))
 
@@ -86,40 +93,38 @@ class Console:
     def show(self, command: str, outcome: Outcome) -> None:
         """Write the result of a command that was carried out."""
         if not outcome.listed:
-            self._list(outcome.findings)
+            self.list_findings(outcome.findings)
         if self.as_json:
-            data = redacted({**outcome.data, **_findings_table(outcome.findings)})
-            status = "findings" if outcome.exit_code else "ok"
-            self._envelope(command, status, outcome.exit_code, data, [])
+            data = redacted({**outcome.data, **findings_table(outcome.findings)})
+            status = status_of(outcome)
+            self._envelope(command, status, outcome.exit_code, data, error_rows(outcome.failed))
         else:
             text = "".join(f"{line}\n" for line in outcome.lines)
             write_text(sys.stdout, redacted(text))
 
     def fail(self, command: str, error: AzpackError) -> None:
-        """Write an error: the cause and the place, then what to do now."""
-        findings = error.findings if isinstance(error, FindingsError) else ()
-        self._list(findings)
+        """Write the error by which a command ended."""
+        self.explain(error)
+        if not self.as_json:
+            return
+        if isinstance(error, FindingsError) and error.findings:
+            data = redacted(findings_table(error.findings))
+            self._envelope(command, "findings", error.exit_code, data, [])
+        else:
+            self._envelope(command, "error", error.exit_code, {}, error_rows([error]))
+
+    def explain(self, error: AzpackError) -> None:
+        """Write an error for people: the cause and the place, then what to do now."""
+        if isinstance(error, FindingsError):
+            self.list_findings(error.findings)
         first, *rest = redact(error.message).split("\n")
         self.say(self.paint("error:", "red"), first)
         for line in rest:
             self.say("", line)
         for line in redact(error.hint).splitlines():
             self.say(self.paint("hint:", "cyan"), line)
-        if not self.as_json:
-            return
-        entry = {
-            "code": error.code,
-            "message": redact(error.message),
-            "hint": redact(error.hint),
-            "context": redacted(error.context),
-        }
-        if findings:
-            data = redacted(_findings_table(findings))
-            self._envelope(command, "findings", error.exit_code, data, [])
-        else:
-            self._envelope(command, "error", error.exit_code, {}, [entry])
 
-    def _list(self, findings: Sequence[Finding]) -> None:
+    def list_findings(self, findings: Sequence[Finding]) -> None:
         """Write findings, of which only errors are worth a line where quiet is asked for."""
         for finding in findings:
             if finding.severity != "error" and self.quiet:
@@ -219,7 +224,29 @@ class ConsoleProgress(Progress):
             write_text(sys.stderr, f"{self._console.paint(redact(message), 'dim')}\n")
 
 
-def _findings_table(findings: Sequence[Finding]) -> dict[str, Any]:
+def status_of(outcome: Outcome) -> str:
+    """The status of an outcome in the JSON of the contract."""
+    if all(isinstance(error, FindingsError) for error in outcome.failed):
+        return "findings" if outcome.exit_code else "ok"
+    return "error"
+
+
+def error_rows(errors: Sequence[AzpackError]) -> list[dict[str, Any]]:
+    """Errors as the JSON of the contract has them; what was found is not among them."""
+    return [
+        {
+            "code": error.code,
+            "message": redact(error.message),
+            "hint": redact(error.hint),
+            "context": redacted(error.context),
+        }
+        for error in errors
+        if not (isinstance(error, FindingsError) and error.findings)
+    ]
+
+
+def findings_table(findings: Sequence[Finding]) -> dict[str, Any]:
+    """What was found, as `data` of the JSON of the contract has it."""
     return {"findings": [asdict(finding) for finding in findings]} if findings else {}
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from azpack.cli.console import Console, write_text
 from azpack.cli.parser import make_parser
-from azpack.errors import AzpackError, FileError, is_disk_full
+from azpack.errors import AzpackError, FileError, as_azpack_error
 from azpack.redaction import redact
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def main(argv: Sequence[str]) -> int:
     except Exception as error:  # the last line of defence: every fault has its exit code
         if console.verbosity >= 2:
             _trace()
-        return _fail(console, command, _as_azpack_error(error))
+        return _fail(console, command, as_azpack_error(error))
     return 0
 
 
@@ -210,23 +210,3 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 def _verbosity(argv: Sequence[str]) -> int:
     return max((word.count("v") for word in argv if word in ("-v", "-vv")), default=0)
-
-
-def _as_azpack_error(error: Exception) -> AzpackError:
-    if isinstance(error, AzpackError):
-        return error
-    if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        full = is_disk_full(error)
-        return FileError(
-            "disk-full" if full else "file-error",
-            f"{where}{error.strerror or error}",
-            hint="make room, or name another folder for temporary files with TMPDIR"
-            if full
-            else "",
-        )
-    return AzpackError(
-        "fault",
-        f"azpack itself has a fault: {type(error).__name__}: {error}",
-        hint="run it again with -vv and report what it prints",
-    )

@@ -183,7 +183,16 @@ def make_parser(command: str = "") -> Parser:
 
 
 def _build(parser: Parser) -> None:
-    _project(parser)
+    parser.add_argument(
+        "projects",
+        nargs="*",
+        metavar="PROJECT",
+        help="the folder that holds host.json (default: this folder, or its nearest parent); "
+        "several are built one after the other",
+    )
+    parser.add_argument(
+        "--all", action="store_true", help="build all apps below PROJECT (default: this folder)"
+    )
     _settings(parser, "output", "mode", "no-pin", "exclude", "checksum", "no-check")
     parser.add_argument(
         "--dry-run", action="store_true", help="show the plan and its reasons; write nothing"

@@ -16,7 +16,7 @@ CONTRACT = {
     "--index-url", "--extra-index-url", "--find-links", "--no-index", "--index-strategy",
     "--cert", "--client-cert", "--resolver", "--locked", "--docker-image", "--docker-platform",
     "--docker-network", "--docker-before", "--exclude", "--compile", "--slim", "--sbom",
-    "--checksum", "--dry-run", "--no-check", "--no-pin",
+    "--checksum", "--dry-run", "--no-check", "--no-pin", "--all",
 }  # fmt: skip
 GENERAL = {"-h", "--help", "--json", "-q", "--quiet", "-v", "--verbose", "--color", "--cache-dir"}
 NOT_YET = {"--compile", "--slim", "--sbom"}
@@ -34,6 +34,7 @@ OPTIONS = {
     "files": {"--ignored", "--explain", "--exclude", "-o", "--output", "--mode"},
     "check": {"--explain", *CHECKING, *TARGET, "--exclude"},
     "inspect": {*CHECKING, *TARGET},
+    "matrix": {"--since", "--format"},
     "cache": set(),
     "runtimes": set(),
 }
@@ -109,7 +110,7 @@ def test_commands_to_come(command: str, rest: tuple[str, ...]) -> None:
         (("bild",), "bild"),
         (("build", "--unknown"), "--unknown"),
         (("build", "--check"), "--check"),
-        (("build", "a", "b"), "b"),
+        (("lock", "a", "b"), "b"),
         (("build", "--out", "x"), "--out"),  # no abbreviations: the next version may add another
         (("build", "--json=1"), "--json"),
         (("build", "--plan", "free"), "free"),
@@ -133,7 +134,8 @@ def test_what_is_no_command_line(arguments: tuple[str, ...], named: str) -> None
 def test_what_is_not_given_is_absent() -> None:
     assert parse("build") == {
         "command": "build",
-        "project": None,
+        "projects": [],
+        "all": False,
         "json": False,
         "quiet": False,
         "verbose": 0,
@@ -148,7 +150,8 @@ def test_what_is_given() -> None:
     )  # fmt: skip
     assert given == {
         "command": "build",
-        "project": "app",
+        "projects": ["app"],
+        "all": False,
         "output": "-",
         "requirements": ["a", "b"],
         "extra-index-url": ["c"],
