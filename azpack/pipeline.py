@@ -124,7 +124,7 @@ def build(
     _refuse_errors(findings)
     if contents.in_container is not None:
         mode, mode_reason = "docker", _explain_container(contents, target)
-    with clock.stage("assemble"):
+    with clock.stage("assemble"), progress.stage("assemble"):
         package = assemble(
             files,
             contents.segment,
@@ -133,6 +133,7 @@ def build(
             checksum=options.checksum,
             written=contents.remote.written if contents.remote is not None else {},
         )
+        progress.advance(package.size)
     publishing = find_publishing(
         target.plan,
         mode=mode,

@@ -26,6 +26,9 @@ class Progress:
     def start(self, name: str, total: int) -> None:
         """A stage begins."""
 
+    def expect(self, amount: int) -> None:
+        """The total is so many bytes more than was known at the start."""
+
     def advance(self, amount: int) -> None:
         """So many bytes of the stage are done."""
 

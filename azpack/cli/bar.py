@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from threading import Lock
 from typing import TYPE_CHECKING
 
 from azpack.cli.console import Console, ConsoleProgress
@@ -12,7 +11,12 @@ from azpack.cli.console import Console, ConsoleProgress
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
-_TEXTS = {"resolve": "resolving", "wheels": "getting wheels"}
+# The stages that can last long enough to look at.
+_TEXTS = {
+    "preflight": "asking the indexes",
+    "resolve": "resolving",
+    "wheels": "getting wheels",
+}
 
 
 class BarProgress(ConsoleProgress):
@@ -22,17 +26,22 @@ class BarProgress(ConsoleProgress):
 
     def __init__(self, console: Console) -> None:
         super().__init__(console, shown=True)
-        self._lock = Lock()
         self._bar: RichProgress | None = None
         self._total = 0
-        self._done = 0
 
     def start(self, name: str, total: int) -> None:
         """Begin a stage; stages without a size show that they are alive at once."""
         super().start(name, total)
-        self._total, self._done = total, 0
-        if not total:
+        self._total = total
+        if not total and name in _TEXTS:
             self._show()
+
+    def expect(self, amount: int) -> None:
+        """Make the bar longer; called by several threads."""
+        with self._lock:
+            self._total += amount
+            if self._bar is not None:
+                self._bar.update(self._bar.task_ids[0], total=self._total)
 
     def advance(self, amount: int) -> None:
         """Move the bar; called by several threads."""
@@ -40,7 +49,7 @@ class BarProgress(ConsoleProgress):
             self._done += amount
             if self._bar is not None:
                 self._bar.update(self._bar.task_ids[0], completed=self._done)
-            elif time.perf_counter() - self._started > self._BLINK:
+            elif self._stage in _TEXTS and time.perf_counter() - self._started > self._BLINK:
                 self._show()
 
     def stop(self, *, done: bool) -> None:
@@ -59,8 +68,7 @@ class BarProgress(ConsoleProgress):
         columns = [SpinnerColumn(), TextColumn("{task.description}")]
         if self._stage == "wheels":
             columns += [BarColumn(bar_width=24), DownloadColumn(), SpeedColumn()]
-        self._bar = Progress(*columns, console=RichConsole(file=sys.stderr), transient=True)
-        self._bar.add_task(
-            _TEXTS.get(self._stage, self._stage), total=self._total or None, completed=self._done
-        )
+        terminal = RichConsole(file=sys.stderr, no_color=not self._console.is_colored(sys.stderr))
+        self._bar = Progress(*columns, console=terminal, transient=True)
+        self._bar.add_task(_TEXTS[self._stage], total=self._total or None, completed=self._done)
         self._bar.start()

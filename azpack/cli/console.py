@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from dataclasses import asdict, dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from azpack.errors import FindingsError
@@ -38,7 +39,13 @@ __all__ = [
 
 _STYLES = {"error": "red", "warning": "yellow", "info": "cyan"}
 _FAILING = {"error": ("error",), "warning": ("error", "warning"), "never": ()}
-_DONE = {"preflight": "asked the indexes", "resolve": "resolved", "wheels": "got the wheels"}
+_DONE = {
+    "preflight": "asked the indexes",
+    "resolve": "resolved",
+    "wheels": "got the wheels",
+    "assemble": "wrote the zip",
+}
+_WORTH_A_LINE = {"assemble": 0.5}  # seconds
 _FOLDED_WIDTH = 76
 _CODES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2"}
 
@@ -81,11 +88,12 @@ class Console:
 
     def paint(self, text: str, style: str, stream: TextIO | None = None) -> str:
         """The text in a colour, where colours are wanted and can be seen."""
-        if not self._colored(stream or sys.stderr):
+        if not self.is_colored(stream or sys.stderr):
             return text
         return f"\x1b[{_CODES[style]}m{text}\x1b[0m"
 
-    def _colored(self, stream: TextIO) -> bool:
+    def is_colored(self, stream: TextIO) -> bool:
+        """Whether colours are wanted, and can be seen."""
         if self.color != "auto":
             return self.color == "always"
         return not os.environ.get("NO_COLOR") and stream.isatty()
@@ -197,16 +205,27 @@ class ConsoleProgress(Progress):
         self._shown = shown
         self._stage = ""
         self._started = 0.0
+        self._done = 0
+        self._lock = Lock()
 
     def start(self, name: str, total: int) -> None:  # noqa: ARG002  # a bar shows the total
         """Note the time; the line comes when the stage is over."""
-        self._stage, self._started = name, time.perf_counter()
+        self._stage, self._started, self._done = name, time.perf_counter(), 0
+
+    def advance(self, amount: int) -> None:
+        """Count the bytes; called by several threads."""
+        with self._lock:
+            self._done += amount
 
     def stop(self, *, done: bool) -> None:
-        """Write how long the stage took."""
-        if self._shown and done:
-            seconds = time.perf_counter() - self._started
-            write_text(sys.stderr, f"{_DONE.get(self._stage, self._stage)} in {seconds:.1f} s\n")
+        """Write how long the stage took, and how many bytes came in that time."""
+        seconds = time.perf_counter() - self._started
+        if not self._shown or not done or seconds < _WORTH_A_LINE.get(self._stage, 0.0):
+            return
+        text = f"{_DONE.get(self._stage, self._stage)} in {seconds:.1f} s"
+        if self._done:
+            text += f": {format_size(self._done)}, {format_size(int(self._done / seconds))}/s"
+        write_text(sys.stderr, f"{text}\n")
 
     def note(self, message: str) -> None:
         """Write a line, unless quiet."""

@@ -122,7 +122,9 @@ class Downloader:
             if response.status_code in PASSING_FAULTS:
                 return f"the index answers {response.status_code} {response.reason}"
             _refuse_errors(response, wanted)
+            known = wanted.size or transfer.expected or 0
             self._progress.advance(-transfer.accept(response))
+            self._progress.expect((transfer.expected or known) - known)
             for chunk in response.raw.stream(_CHUNK, decode_content=False):
                 if self._stop.is_set():
                     return "stopped"
@@ -146,7 +148,7 @@ class _Transfer:
 
     def __init__(self, file: FileIO) -> None:
         self._file = file
-        self._expected: int | None = None
+        self.expected: int | None = None
         self.digest = hashlib.sha256()
         self.received = 0
 
@@ -160,7 +162,7 @@ class _Transfer:
             self._file.truncate()
             self.digest = hashlib.sha256()
             self.received = 0
-        self._expected = self.received + int(length) if length else None
+        self.expected = self.received + int(length) if length else None
         return thrown_away
 
     def write(self, chunk: bytes) -> None:
@@ -172,7 +174,7 @@ class _Transfer:
 
     @property
     def is_whole(self) -> bool:
-        return self._expected is None or self.received == self._expected
+        return self.expected is None or self.received == self.expected
 
 
 def _failed(wanted: LockedDistribution, fault: str, hint: str) -> UnreachableError:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from dataclasses import asdict, replace
 from typing import Any
@@ -205,14 +206,20 @@ def test_progress_in_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     progress = Console().progress()
     assert type(progress) is ConsoleProgress
     with progress.stage("resolve"):
-        progress.advance(3)
+        pass
+    with progress.stage("wheels", total=9):
+        progress.advance(4_000_000)
+        progress.advance(-1_000_000)
+    with progress.stage("assemble"):  # too short to be worth a line
+        progress.advance(1)
     with pytest.raises(KeyError), progress.stage("wheels"):
         raise KeyError
     progress.warn("careful")
     progress.log("a detail")
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("resolved in 0.")
-    assert lines[1:] == ["warning: careful"]
+    assert re.fullmatch(r"got the wheels in 0\.\d s: 3\.0 MB, [\d.]+ [kMG]B/s", lines[1])
+    assert lines[2:] == ["warning: careful"]
     Console(verbosity=1).progress().log("a detail")
     assert capsys.readouterr().err == "a detail\n"
 
