@@ -25,7 +25,8 @@ function showHead() {
   );
   const needs = native.glibc ? `, needs glibc ${native.glibc}` : "";
   const facts = {
-    Target: `Functions ${target.functions}, Python ${target.python} (by ${target.grounds}), glibc ${target.glibc}, ${target.plan} plan`,
+    Target: `Functions ${target.functions}, Python ${target.python}, glibc ${target.glibc}, ${target.plan} plan`,
+    "Python by": target.grounds,
     Native: native.files ? `${count(native.files, "file")} for ${native.machines.join(", ")}${needs}` : "no native code",
     Digest: zip.content_digest,
     "SHA-256": zip.sha256,
@@ -141,7 +142,10 @@ function makeGroup(findings) {
   const [{ code, severity }] = findings;
   const rule = DATA.rules[code];
   const hint = findings.every((finding) => finding.hint === findings[0].hint) ? findings[0].hint : null;
-  const items = findings.map((finding) => makeFinding(finding, finding.hint !== hint));
+  const items = findings.map((finding, index) => {
+    const isElsewhere = !index || placeOf(finding) !== placeOf(findings[index - 1]);
+    return makeFinding(finding, { isElsewhere, hasOwnHint: finding.hint !== hint });
+  });
   const title = make("h3", {}, make("span", { className: "severity" }, SEVERITIES[severity]), `${code}: ${rule.title}`);
   const group = make("article", { className: `rule ${severity}` }, title, make("ul", {}, ...items.slice(0, SHOWN_AT_FIRST)));
   const more = items.slice(SHOWN_AT_FIRST);
@@ -150,7 +154,7 @@ function makeGroup(findings) {
   }
   if (hint) group.append(makeHint(hint));
   const where = make("p", {}, "See ", make("code", {}, `docs/rules.md#${code.toLowerCase()}`), " or ", make("code", {}, `azpack check --explain ${code}`), ".");
-  group.append(make("details", {}, make("summary", {}, "Why, and what to do"), make("p", {}, rule.text), make("p", {}, rule.mend), where));
+  group.append(make("details", { className: "why" }, make("summary", {}, "Why, and what to do"), make("p", {}, rule.text), make("p", {}, rule.mend), where));
   return group;
 }
 
@@ -158,11 +162,15 @@ function makeHint(hint) {
   return make("p", { className: "hint" }, `Hint: ${hint}`);
 }
 
-function makeFinding({ message, path, line, hint }, hasOwnHint) {
-  const item = make("li", {});
-  if (path) item.append(make("div", { className: "path" }, line ? `${path}:${line}` : path));
-  item.append(make("p", {}, message));
-  if (hint && hasOwnHint) item.append(makeHint(hint));
+function placeOf({ path, line }) {
+  return line ? `${path}:${line}` : path ?? "";
+}
+
+function makeFinding(finding, { isElsewhere, hasOwnHint }) {
+  const item = make("li", { className: isElsewhere ? "elsewhere" : "" });
+  if (isElsewhere && finding.path) item.append(make("div", { className: "path" }, placeOf(finding)));
+  item.append(make("p", {}, finding.message));
+  if (finding.hint && hasOwnHint) item.append(makeHint(finding.hint));
   return item;
 }
 

@@ -217,7 +217,8 @@ class Treemap {
       this.boxes += 1;
       inside.append(this.makeBox(place, width, height));
     }
-    outer.append(inside);
+    if (inside.childElementCount) outer.append(inside);
+    else outer.classList.add(kindOf(node));
   }
 
   makeBox(place, wholeWidth, wholeHeight) {

@@ -143,7 +143,8 @@ def test_the_head(browser: Browser, page: Path) -> None:
     assert figures["Functions"] == "1"
     assert figures["Distributions"] == "3"
     assert "of 1 GB, the most on this plan" in browser.texts("#figures")[0]
-    assert browser.texts("#facts dd")[0].startswith("Functions 4, Python 3.12 (by --python)")
+    assert browser.texts("#facts dd")[0].startswith("Functions 4, Python 3.12, glibc 2.36")
+    assert browser.texts("#facts dd")[1] == "--python"
 
 
 def test_the_findings_are_by_rule_with_place_hint_and_text(browser: Browser, page: Path) -> None:
@@ -384,7 +385,7 @@ def test_a_package_with_20_000_files(browser: Browser, large: Path) -> None:
     assert browser.run("return document.querySelectorAll('*').length") < 8000
     focus_map(browser)
     browser.press(Keys.ENTER)
-    assert trail(browser) == ["large.zip", "of no distribution"]
+    assert trail(browser) == ["large.zip", "loose files"]
     assert len(browser.all(".cell")) == 90
     browser.press(Keys.ENTER, Keys.ENTER)
     assert any("smaller file" in label for label in labels(browser))

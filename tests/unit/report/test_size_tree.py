@@ -64,7 +64,7 @@ def test_by_distribution_and_folder(sample: Inspection) -> None:
     assert size_tree(with_files(sample, files)) == [
         "app.zip",
         [
-            ["the app", [["shared", [["a.py", 10, 20, PYTHON]]], ["host.json", 5, 10, OTHER]]],
+            ["loose files", [["left.txt", 30, 60, OTHER]]],
             [
                 "one 1.0",
                 [
@@ -72,7 +72,7 @@ def test_by_distribution_and_folder(sample: Inspection) -> None:
                     ["one-1.0.dist-info", [["RECORD", 25, 50, OTHER]]],
                 ],
             ],
-            ["of no distribution", [["left.txt", 30, 60, OTHER]]],
+            ["the app", [["shared", [["a.py", 10, 20, PYTHON]]], ["host.json", 5, 10, OTHER]]],
         ],
     ]
 
@@ -98,9 +98,21 @@ def test_smaller_files_are_together_by_kind(sample: Inspection) -> None:
         entry("a/z.txt", 30),
         entry("b/w.txt", 40),
     ]
-    ((_, children),) = size_tree(with_files(sample, files), most_files=1)[1]
+    ((_, children),) = size_tree(with_files(sample, files), most_named=2)[1]
     large = ["large.py", 500, 1000, PYTHON]
     assert children == [["a", [large, [2, 15, 30, PYTHON], [1, 15, 30, OTHER]]], [1, 20, 40, OTHER]]
+
+
+def test_a_large_folder_of_small_files_is_named_first(sample: Inspection) -> None:
+    files = [entry("one.py", 50), *(entry(f"many/{index}.py", 10) for index in range(10))]
+    ((_, children),) = size_tree(with_files(sample, files), most_named=2)[1]
+    assert children == [["many", [[10, 50, 100, PYTHON]]], ["one.py", 25, 50, PYTHON]]
+
+
+def test_deep_folders_are_no_trouble(sample: Inspection) -> None:
+    files = [entry(f"{'a/' * 190}{name}.py", 2) for name in "xy"]
+    ((_, (folder,)),) = size_tree(with_files(sample, files))[1]
+    assert [row[1:] for row in leaves(folder)] == [[1, 2, PYTHON]] * 2
 
 
 def test_long_names_are_cut(sample: Inspection) -> None:
@@ -129,10 +141,26 @@ entries = st.builds(
 def test_nothing_is_lost_and_little_is_named(
     sample: Inspection, files: list[PackedEntry], most: int
 ) -> None:
-    rows = list(leaves(size_tree(with_files(sample, files), most_files=most)))
+    whole = size_tree(with_files(sample, files), most_named=most)
+    rows = list(leaves(whole))
     assert sum(row[1] for row in rows) == sum(file.compressed_size for file in files)
     assert sum(row[2] for row in rows) == sum(file.size for file in files)
     named = [row for row in rows if isinstance(row[0], str)]
-    assert len(named) == min(most, len(files))
     assert len(named) + sum(row[0] for row in rows if row not in named) == len(files)
-    assert sum(row[3] == NATIVE for row in named) <= sum(file.native for file in files)
+    for kind in (PYTHON, NATIVE, OTHER):
+        assert sum(row[3] == kind for row in named) <= sum(kind_of(file) == kind for file in files)
+    if len({file.path.removeprefix(SITE) for file in files}) == len(files):
+        assert len(named) + sum(folders_in(group) for group in whole[1]) <= most
+
+
+def kind_of(file: PackedEntry) -> int:
+    if file.native:
+        return NATIVE
+    return PYTHON if file.path.endswith((".py", ".pyc")) else OTHER
+
+
+def folders_in(node: list[Any]) -> int:
+    """How many folders are in one, not counted itself."""
+    if not isinstance(node[1], list):
+        return 0
+    return sum(isinstance(child[1], list) + folders_in(child) for child in node[1])
