@@ -2,7 +2,6 @@
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const SEVERITIES = { error: "error", warning: "warning", info: "note" };
-const SHOWN_AT_FIRST = 10;
 
 const at = (id) => document.getElementById(id);
 
@@ -12,29 +11,52 @@ function kindText(kind) {
 
 function showHead() {
   const found = Object.entries(SEVERITIES).filter(([severity]) => DATA.counts[severity]);
-  const pills = found.map(([severity, noun]) => make("a", { href: "#findings", className: severity }, count(DATA.counts[severity], noun)));
+  const pills = found.map(([severity, noun]) =>
+    make("a", { href: "#findings", className: severity }, count(DATA.counts[severity], noun)),
+  );
   if (!pills.length) pills.push(make("span", {}, "nothing found"));
   at("verdict").append(...pills.map((pill) => make("li", {}, pill)));
   const { package: zip, limits, counts, target, native } = DATA;
   at("figures").append(
     makeFigure("Packed", formatSize(zip.size), zip.size, limits.packed),
-    makeFigure("Unpacked", formatSize(zip.uncompressed_size), zip.uncompressed_size, limits.unpacked),
+    makeFigure(
+      "Unpacked",
+      formatSize(zip.uncompressed_size),
+      zip.uncompressed_size,
+      limits.unpacked,
+    ),
     makeFigure("Entries", zip.entries.toLocaleString("en")),
-    makeFigure("Functions", counts.functions.toLocaleString("en"), 0, null, DATA.models.length ? `model ${DATA.models.join(" and ")}` : ""),
-    makeFigure("Distributions", counts.distributions.toLocaleString("en"), 0, null, counts.native ? `${counts.native} with native code` : ""),
+    makeFigure(
+      "Functions",
+      counts.functions.toLocaleString("en"),
+      0,
+      null,
+      DATA.models.length ? `model ${DATA.models.join(" and ")}` : "",
+    ),
+    makeFigure(
+      "Distributions",
+      counts.distributions.toLocaleString("en"),
+      0,
+      null,
+      counts.native ? `${counts.native} with native code` : "",
+    ),
   );
   const needs = native.glibc ? `, needs glibc ${native.glibc}` : "";
   const facts = {
     Target: `Functions ${target.functions}, Python ${target.python}, glibc ${target.glibc}, ${target.plan} plan`,
     "Python by": target.grounds,
-    Native: native.files ? `${count(native.files, "file")} for ${native.machines.join(", ")}${needs}` : "no native code",
+    Native: native.files
+      ? `${count(native.files, "file")} for ${native.machines.join(", ")}${needs}`
+      : "no native code",
     Digest: zip.content_digest,
     "SHA-256": zip.sha256,
   };
   for (const [term, text] of Object.entries(facts)) {
     if (!text) continue;
     const isHash = text === zip.content_digest || text === zip.sha256;
-    at("facts").append(make("div", {}, make("dt", {}, term), make("dd", { className: isHash ? "path" : "" }, text)));
+    at("facts").append(
+      make("div", {}, make("dt", {}, term), make("dd", { className: isHash ? "path" : "" }, text)),
+    );
   }
 }
 
@@ -45,7 +67,9 @@ function makeFigure(term, text, size = 0, limit = null, note = "") {
     const bar = make("span", { className: share > 1 ? "over" : share > 0.8 ? "nearly" : "" });
     bar.style.width = `${Math.min(100 * share, 100)}%`;
     const said = `${percent(size, limit.size)} of ${limit.text}, the most on this plan`;
-    figure.append(make("dd", {}, make("div", { className: "meter", "aria-hidden": "true" }, bar), said));
+    figure.append(
+      make("dd", {}, make("div", { className: "meter", "aria-hidden": "true" }, bar), said),
+    );
   }
   if (note) figure.append(make("dd", {}, note));
   return figure;
@@ -54,13 +78,25 @@ function makeFigure(term, text, size = 0, limit = null, note = "") {
 /** Write beside a section's title how much there is, and say what is left out. */
 function head(id, total, shown) {
   at(`${id}-title`).append(" ", make("small", {}, total.toLocaleString("en")));
-  if (shown < total) at(id).append(make("p", { className: "note" }, `The first ${count(shown, "row")} of ${total.toLocaleString("en")} are shown.`));
+  if (shown < total)
+    at(id).append(
+      make(
+        "p",
+        { className: "note" },
+        `The first ${count(shown, "row")} of ${total.toLocaleString("en")} are shown.`,
+      ),
+    );
 }
 
 function showSizes() {
-  const root = readNode(DATA.tree, DATA.kinds);
+  const root = readNode(DATA.tree);
   const map = new Treemap(at("map"), root, {
-    onShow: (trail) => { showTrail(map, trail); showLegend(map); showDetail(map, []); showListing(map); },
+    onShow: (trail) => {
+      showTrail(map, trail);
+      showLegend(map);
+      showDetail(map, []);
+      showListing(map);
+    },
     onPoint: (nodes) => showDetail(map, nodes),
   });
   at("measure").addEventListener("change", (event) => map.setMeasure(event.target.value));
@@ -70,19 +106,30 @@ function showSizes() {
 
 function showTrail(map, trail) {
   const steps = trail.map((node, index) => {
+    const next = trail[index + 1];
+    if (!next) return make("span", { "aria-current": "true" }, node.name);
     const button = make("button", { type: "button" }, node.name);
-    if (index === trail.length - 1) button.setAttribute("aria-current", "true");
-    button.addEventListener("click", () => map.show(trail.slice(0, index + 1), { focus: trail[index + 1]?.name }));
-    return make("li", {}, button);
+    button.addEventListener("click", () =>
+      map.show(trail.slice(0, index + 1), { focus: next.name }),
+    );
+    return button;
   });
-  at("trail").replaceChildren(...steps);
+  at("trail").replaceChildren(...steps.map((step) => make("li", {}, step)));
   const node = trail.at(-1);
-  at("said").textContent = `${node.name}: ${count(node.children.length, "item")}, ${formatSize(node[map.measure])} ${map.measure}`;
+  at("said").textContent =
+    `${node.name}: ${count(node.children.length, "item")}, ${formatSize(node[map.measure])} ${map.measure}`;
 }
 
 function showLegend(map) {
   const { sizes } = map.shown;
-  const rows = DATA.kinds.map((kind, index) => make("li", {}, make("span", { className: `swatch ${kind}`, "aria-hidden": "true" }), `${kindText(kind)} ${formatSize(sizes[index][map.measure])}`));
+  const rows = DATA.kinds.map((kind, index) =>
+    make(
+      "li",
+      {},
+      make("span", { className: `swatch ${kind}`, "aria-hidden": "true" }),
+      `${kindText(kind)} ${formatSize(sizes[index][map.measure])}`,
+    ),
+  );
   at("legend").replaceChildren(...rows);
 }
 
@@ -90,11 +137,17 @@ function showDetail(map, nodes) {
   const node = nodes.at(-1) ?? map.shown;
   const name = nodes.length ? nodes.map((each) => each.name).join("/") : node.name;
   const parts = [`${formatSize(node.packed)} packed`, `${formatSize(node.unpacked)} unpacked`];
-  if (nodes.length) parts.push(`${percent(node[map.measure], map.shown[map.measure])} of ${map.shown.name}`);
+  if (nodes.length)
+    parts.push(`${percent(node[map.measure], map.shown[map.measure])} of ${map.shown.name}`);
   if (node.files !== 1) parts.push(count(node.files, "file"));
   const isWhole = !nodes.length && map.trail.length === 1;
-  const own = isWhole ? `; the zip's own headers take ${formatSize(DATA.package.size - node.packed)}` : "";
-  at("detail").replaceChildren(make("span", { className: "path" }, name), ` – ${parts.join(", ")}${own}`);
+  const own = isWhole
+    ? `; the zip's own headers take ${formatSize(DATA.package.size - node.packed)}`
+    : "";
+  at("detail").replaceChildren(
+    make("span", { className: "path" }, name),
+    ` – ${parts.join(", ")}${own}`,
+  );
 }
 
 function showListing(map) {
@@ -107,7 +160,12 @@ function showListing(map) {
     rows: whole.children,
     sorted: map.measure === "packed" ? size : unpacked,
     columns: [
-      { title: "Name", kind: "path", value: (node) => node.name, show: (node) => makeOpener(map, node) },
+      {
+        title: "Name",
+        kind: "path",
+        value: (node) => node.name,
+        show: (node) => makeOpener(map, node),
+      },
       size,
       unpacked,
       { title: "Files", kind: "number", value: (node) => node.files },
@@ -126,75 +184,37 @@ function makeOpener(map, node) {
   return button;
 }
 
-function showFindings() {
-  const total = Object.keys(SEVERITIES).reduce((sum, severity) => sum + DATA.counts[severity], 0);
-  head("findings", total, DATA.findings.length);
-  if (!total) at("findings").append(make("p", { className: "note" }, "Nothing was found."));
-  const groups = new Map();
-  for (const finding of DATA.findings) {
-    const key = `${finding.severity} ${finding.code}`;
-    groups.set(key, [...(groups.get(key) ?? []), finding]);
-  }
-  at("findings").append(...[...groups.values()].map(makeGroup));
-}
-
-function makeGroup(findings) {
-  const [{ code, severity }] = findings;
-  const rule = DATA.rules[code];
-  const hint = findings.every((finding) => finding.hint === findings[0].hint) ? findings[0].hint : null;
-  const items = findings.map((finding, index) => {
-    const isElsewhere = !index || placeOf(finding) !== placeOf(findings[index - 1]);
-    return makeFinding(finding, { isElsewhere, hasOwnHint: finding.hint !== hint });
-  });
-  const title = make("h3", {}, make("span", { className: "severity" }, SEVERITIES[severity]), `${code}: ${rule.title}`);
-  const group = make("article", { className: `rule ${severity}` }, title, make("ul", {}, ...items.slice(0, SHOWN_AT_FIRST)));
-  const more = items.slice(SHOWN_AT_FIRST);
-  if (more.length) {
-    group.append(make("details", {}, make("summary", {}, `${more.length.toLocaleString("en")} more`), make("ul", {}, ...more)));
-  }
-  if (hint) group.append(makeHint(hint));
-  const where = make("p", {}, "See ", make("code", {}, `docs/rules.md#${code.toLowerCase()}`), " or ", make("code", {}, `azpack check --explain ${code}`), ".");
-  group.append(make("details", { className: "why" }, make("summary", {}, "Why, and what to do"), make("p", {}, rule.text), make("p", {}, rule.mend), where));
-  return group;
-}
-
-function makeHint(hint) {
-  return make("p", { className: "hint" }, `Hint: ${hint}`);
-}
-
-function placeOf({ path, line }) {
-  return line ? `${path}:${line}` : path ?? "";
-}
-
-function makeFinding(finding, { isElsewhere, hasOwnHint }) {
-  const item = make("li", { className: isElsewhere ? "elsewhere" : "" });
-  if (isElsewhere && finding.path) item.append(make("div", { className: "path" }, placeOf(finding)));
-  item.append(make("p", {}, finding.message));
-  if (finding.hint && hasOwnHint) item.append(makeHint(finding.hint));
-  return item;
-}
-
 function showFunctions() {
   const { counts, functions, unknown } = DATA;
   head("functions", counts.functions, functions.length);
   const name = { title: "Function", value: (row) => row.name ?? "(its name is made when it runs)" };
   if (functions.length) {
-    at("functions").append(makeTable({
-      caption: "Functions",
-      rows: functions,
-      sorted: name,
-      columns: [
-        name,
-        { title: "Trigger", value: (row) => row.trigger ?? "?" },
-        { title: "Route", kind: "path", value: (row) => row.route },
-        { title: "Script", kind: "path", value: (row) => (row.line ? `${row.script}:${row.line}` : row.script) },
-        { title: "Model", value: (row) => row.model },
-      ],
-    }));
+    at("functions").append(
+      makeTable({
+        caption: "Functions",
+        rows: functions,
+        sorted: name,
+        columns: [
+          name,
+          { title: "Trigger", value: (row) => row.trigger ?? "?" },
+          { title: "Route", kind: "path", value: (row) => row.route },
+          {
+            title: "Script",
+            kind: "path",
+            value: (row) => (row.line ? `${row.script}:${row.line}` : row.script),
+          },
+          { title: "Model", value: (row) => row.model },
+        ],
+      }),
+    );
   } else {
     at("functions").append(make("p", { className: "note" }, "No function was found."));
   }
-  at("functions").append(...unknown.map((text) => make("p", { className: "note" }, `More may be made when it runs: ${text}`)));
+  at("functions").append(
+    ...unknown.map((text) =>
+      make("p", { className: "note" }, `More may be made when it runs: ${text}`),
+    ),
+  );
 }
 
 function showDistributions() {
@@ -205,34 +225,38 @@ function showDistributions() {
     return;
   }
   const packed = { title: "Packed", kind: "size", value: (row) => row.compressed_size };
-  at("distributions").append(makeTable({
-    caption: "Distributions",
-    rows: distributions,
-    sorted: packed,
-    columns: [
-      { title: "Distribution", value: (row) => row.name },
-      { title: "Version", value: (row) => row.version },
-      packed,
-      { title: "Unpacked", kind: "size", value: (row) => row.size },
-      { title: "Files", kind: "number", value: (row) => row.files },
-      { title: "Code", value: (row) => (row.native ? "native" : "Python") },
-    ],
-  }));
+  at("distributions").append(
+    makeTable({
+      caption: "Distributions",
+      rows: distributions,
+      sorted: packed,
+      columns: [
+        { title: "Distribution", value: (row) => row.name },
+        { title: "Version", value: (row) => row.version },
+        packed,
+        { title: "Unpacked", kind: "size", value: (row) => row.size },
+        { title: "Files", kind: "number", value: (row) => row.files },
+        { title: "Code", value: (row) => (row.native ? "native" : "Python") },
+      ],
+    }),
+  );
 }
 
 function showLargest() {
   const packed = { title: "Packed", kind: "size", value: (row) => row.compressed_size };
-  at("largest").append(makeTable({
-    caption: "Largest files",
-    rows: DATA.largest,
-    sorted: packed,
-    columns: [
-      { title: "File", kind: "path", value: (row) => row.path },
-      { title: "Distribution", value: (row) => row.distribution ?? "" },
-      packed,
-      { title: "Unpacked", kind: "size", value: (row) => row.size },
-    ],
-  }));
+  at("largest").append(
+    makeTable({
+      caption: "Largest files",
+      rows: DATA.largest,
+      sorted: packed,
+      columns: [
+        { title: "File", kind: "path", value: (row) => row.path },
+        { title: "Distribution", value: (row) => row.distribution ?? "" },
+        packed,
+        { title: "Unpacked", kind: "size", value: (row) => row.size },
+      ],
+    }),
+  );
 }
 
 showHead();

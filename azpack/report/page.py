@@ -23,12 +23,12 @@ from azpack.target.limits import size_limits
 if TYPE_CHECKING:
     from azpack.package.inspection import Inspection
 
-_SCRIPTS = ("treemap.js", "tables.js", "page.js")
+_SCRIPTS = ("tables.js", "treemap.js", "findings.js", "page.js")
 _SEVERITIES = ("error", "warning", "info")
 # What keeps the page small whatever is in the package; what was left out is counted.
 _MOST_ROWS = 1000
 _LARGEST_FILES = 25
-_LONGEST_TEXT = 1000
+_LONGEST_TEXT = 500
 # What would show a text in another order than it has.
 _REORDERING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 # What could end a script element, or a line in old readers of JavaScript.

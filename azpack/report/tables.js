@@ -44,8 +44,17 @@ function makeTable({ caption, columns, rows, sorted }) {
     button.addEventListener("click", () => sort(column, head));
     return head;
   });
-  const largest = new Map(columns.map((column) => [column, Math.max(0, ...rows.map(column.value).filter(Number))]));
-  const lines = rows.map((row) => ({ row, line: make("tr", {}, ...columns.map((column, index) => makeEntry(column, row, index === 0, largest.get(column)))) }));
+  const largest = new Map(
+    columns.map((column) => [column, Math.max(0, ...rows.map(column.value).filter(Number))]),
+  );
+  const lines = rows.map((row) => ({
+    row,
+    line: make(
+      "tr",
+      {},
+      ...columns.map((column, index) => makeEntry(column, row, index === 0, largest.get(column))),
+    ),
+  }));
 
   function sort(column, head) {
     const first = isNumber(column) ? "descending" : "ascending";
@@ -59,7 +68,13 @@ function makeTable({ caption, columns, rows, sorted }) {
   }
 
   sort(sorted, heads[columns.indexOf(sorted)]);
-  const table = make("table", {}, make("caption", {}, caption), make("thead", {}, make("tr", {}, ...heads)), body);
+  const table = make(
+    "table",
+    {},
+    make("caption", {}, caption),
+    make("thead", {}, make("tr", {}, ...heads)),
+    body,
+  );
   const frame = make("div", { className: "wide", role: "group", "aria-label": caption }, table);
   // Only what does not fit has to be reached by keyboard, to be scrolled.
   const update = () => {
@@ -88,7 +103,10 @@ function makeEntry({ kind = "text", value, show = value }, row, isName, largest)
   if (kind === "size") {
     const bar = make("span");
     bar.style.width = `${largest ? (100 * value(row)) / largest : 0}%`;
-    entry.append(formatSize(value(row)), make("span", { className: "bar", "aria-hidden": "true" }, bar));
+    entry.append(
+      formatSize(value(row)),
+      make("span", { className: "bar", "aria-hidden": "true" }, bar),
+    );
   } else if (kind === "number") {
     entry.append(value(row).toLocaleString("en"));
   } else {

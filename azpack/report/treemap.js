@@ -1,11 +1,14 @@
 // A treemap that is squarified: Bruls, Huizing and van Wijk, "Squarified Treemaps" (2000).
 
-// In pixels: a cell to be aimed at, a folder that gets a title, one of which more than the kind of
-// most of its files can be told, and what can be seen at all.
+// In pixels: the area of a cell that can be aimed at, what is wide and high enough for a title, the
+// side of a folder in which more than the kind of most files can be told, and of what can be seen.
 const LEAST_CELL = 24 * 24;
-const TITLED = { width: 64, height: 40 };
+const TITLED = { width: 64, cell: 26, folder: 40, file: 18 };
 const LEAST_FOLDER = 18;
 const LEAST_BOX = 3;
+// The heights of titles with their frames, as page.css has them, and of frames alone.
+const HEADS = { cell: 24, box: 19, bare: 4 };
+const FEWEST_CELLS = 12;
 const MOST_BOXES = 2500;
 
 /** Rectangles {item, x, y, width, height} that fill a room; `items` come with the heaviest first. */
@@ -13,7 +16,7 @@ function squarify(items, weigh, room) {
   const placed = [];
   let { x, y, width, height } = room;
   let left = items.reduce((sum, item) => sum + weigh(item), 0);
-  for (let start = 0; start < items.length; ) {
+  for (let start = 0; start < items.length;) {
     const side = Math.min(width, height);
     const scale = (width * height) / left;
     const { end, weight } = findRow(items, weigh, start, side, scale);
@@ -46,7 +49,10 @@ function findRow(items, weigh, start, side, scale) {
   while (end < items.length) {
     const lightest = weigh(items[end]) * scale;
     const area = weight * scale + lightest;
-    const shape = Math.max((side * side * heaviest) / area ** 2, area ** 2 / (side * side * lightest));
+    const shape = Math.max(
+      (side * side * heaviest) / area ** 2,
+      area ** 2 / (side * side * lightest),
+    );
     if (shape > worst) break;
     worst = shape;
     weight += weigh(items[end]);
@@ -56,24 +62,29 @@ function findRow(items, weigh, start, side, scale) {
 }
 
 /** A node of the tree, from its form in the data: see azpack/report/size_tree.py. */
-function readNode([name, second, unpacked, kind], kinds) {
-  if (!Array.isArray(second)) {
-    const isNamed = typeof name === "string";
-    const shown = isNamed ? name : `${count(name, "smaller file")} (${kindText(kinds[kind])})`;
-    const sizes = kinds.map((_, index) => (index === kind ? { packed: second, unpacked } : { packed: 0, unpacked: 0 }));
-    return { name: shown, children: null, files: isNamed ? 1 : name, packed: second, unpacked, kind: kinds[kind], sizes };
-  }
-  return gather(name, second.map((row) => readNode(row, kinds)));
+function readNode([name, second, unpacked, kindIndex]) {
+  if (Array.isArray(second)) return makeFolder(name, second.map(readNode));
+  const kind = DATA.kinds[kindIndex];
+  const sizes = DATA.kinds.map((each) =>
+    each === kind ? { packed: second, unpacked } : { packed: 0, unpacked: 0 },
+  );
+  const isNamed = typeof name === "string";
+  const shown = isNamed ? name : `${count(name, "smaller file")} (${kindText(kind)})`;
+  const files = isNamed ? 1 : name;
+  return { name: shown, children: null, kind, files, packed: second, unpacked, sizes };
 }
 
-/** A folder of these children. */
-function gather(name, children) {
+/** A folder of these children; `sizes` are by kind, in the order of DATA.kinds. */
+function makeFolder(name, children) {
   const sum = (pick) => children.reduce((total, child) => total + pick(child), 0);
   const sizes = DATA.kinds.map((_, index) => ({
     packed: sum((child) => child.sizes[index].packed),
     unpacked: sum((child) => child.sizes[index].unpacked),
   }));
-  return { name, children, files: sum((child) => child.files), packed: sum((child) => child.packed), unpacked: sum((child) => child.unpacked), sizes };
+  const [files, packed, unpacked] = ["files", "packed", "unpacked"].map((each) =>
+    sum((child) => child[each]),
+  );
+  return { name, children, files, packed, unpacked, sizes };
 }
 
 /** The kind of a file, or of most of what is in a folder. */
@@ -90,14 +101,19 @@ function bySize(children, measure) {
 function cellsOf(node, measure, area) {
   const sorted = bySize(node.children, measure);
   const least = (node[measure] * LEAST_CELL) / area;
-  const enough = Math.max(sorted.filter((child) => child[measure] >= least).length, 12);
+  const large = sorted.filter((child) => child[measure] >= least).length;
+  const enough = Math.max(large, FEWEST_CELLS);
   if (sorted.length - enough < 2) return sorted;
   const small = sorted.slice(enough);
-  return [...sorted.slice(0, enough), gather(`${small.length.toLocaleString("en")} smaller`, small)];
+  const together = makeFolder(`${small.length.toLocaleString("en")} smaller`, small);
+  return [...sorted.slice(0, enough), together];
 }
 
 class Treemap {
-  /** Draw `root` into `element`; `onShow` is called with the trail of nodes, `onPoint` with one. */
+  /**
+   * Draw `root` into `element`. `onShow` is called with the nodes that lead to the one shown,
+   * `onPoint` with those around what is pointed at, the outermost first.
+   */
   constructor(element, root, { onShow, onPoint }) {
     this.element = element;
     this.trail = [root];
@@ -138,7 +154,10 @@ class Treemap {
   open(cell) {
     const node = this.nodes.get(cell);
     if (!node.children) return;
-    const from = { x: cell.offsetLeft + cell.offsetWidth / 2, y: cell.offsetTop + cell.offsetHeight / 2 };
+    const from = {
+      x: cell.offsetLeft + cell.offsetWidth / 2,
+      y: cell.offsetTop + cell.offsetHeight / 2,
+    };
     this.show([...this.trail, node], { focus: "" });
     this.move(from, 0.92);
   }
@@ -178,7 +197,9 @@ class Treemap {
     const node = this.shown;
     const least = (node[this.measure] * LEAST_CELL) / (width * height) || 1;
     const weigh = (child) => Math.max(child[this.measure], least);
-    const cells = cellsOf(node, this.measure, width * height).sort((one, other) => weigh(other) - weigh(one));
+    const cells = cellsOf(node, this.measure, width * height).sort(
+      (one, other) => weigh(other) - weigh(one),
+    );
     const placed = squarify(cells, weigh, { x: 0, y: 0, width, height });
     this.cells = placed.map((place) => this.makeCell(place, width, height));
     this.cells.forEach((cell, index) => (cell.tabIndex = index ? -1 : 0));
@@ -196,26 +217,26 @@ class Treemap {
     if (!node.children) cell.setAttribute("aria-disabled", "true");
     this.nodes.set(cell, node);
     setPlace(cell, place, wholeWidth, wholeHeight);
-    const isTitled = place.width >= TITLED.width && place.height >= 26;
-    if (isTitled) {
-      const sizeText = place.width > 150 ? [make("span", {}, size)] : [];
-      cell.append(make("span", { className: "label", "aria-hidden": "true" }, make("b", {}, node.name), ...sizeText));
-    }
-    const top = isTitled ? 24 : 4;
-    if (node.children) this.fill(cell, node, place.width - 4, place.height - top, isTitled);
+    const isTitled = place.width >= TITLED.width && place.height >= TITLED.cell;
+    if (isTitled) cell.append(makeLabel(node.name, place.width > 150 ? size : ""));
+    const head = isTitled ? HEADS.cell : HEADS.bare;
+    if (node.children) this.fill(cell, node, place, head);
     return cell;
   }
 
-  /** Draw what is in a folder, as far as it can be seen; it is for the eye alone. */
-  fill(outer, node, width, height, isTitled) {
-    if (Math.min(width, height) < 2 * LEAST_BOX) return;
-    const inside = make("span", { className: isTitled ? "inside" : "inside bare", "aria-hidden": "true" });
+  /** Draw what is in a folder below its head, as far as it can be seen; it is for the eye alone. */
+  fill(outer, node, place, head) {
+    const [width, height] = [place.width - HEADS.bare, place.height - head];
+    const className = head === HEADS.bare ? "inside bare" : "inside";
+    const inside = make("span", { className, "aria-hidden": "true" });
     const children = bySize(node.children, this.measure).filter((child) => child[this.measure] > 0);
-    for (const place of squarify(children, (child) => child[this.measure], { x: 0, y: 0, width, height })) {
-      if (Math.min(place.width, place.height) < LEAST_BOX) continue;
+    const isRoom = Math.min(width, height) >= 2 * LEAST_BOX;
+    const room = { x: 0, y: 0, width, height };
+    for (const each of isRoom ? squarify(children, (child) => child[this.measure], room) : []) {
       if (this.boxes >= MOST_BOXES) break;
+      if (!(Math.min(each.width, each.height) >= LEAST_BOX)) continue; // nor where no room is left
       this.boxes += 1;
-      inside.append(this.makeBox(place, width, height));
+      inside.append(this.makeBox(each, width, height));
     }
     if (inside.childElementCount) outer.append(inside);
     else outer.classList.add(kindOf(node));
@@ -227,9 +248,10 @@ class Treemap {
     const box = make("span", { className: `box ${isFlat ? kindOf(node) : ""}` });
     this.nodes.set(box, node);
     setPlace(box, place, wholeWidth, wholeHeight);
-    const isTitled = place.width >= TITLED.width && place.height >= (node.children ? TITLED.height : 18);
+    const least = node.children ? TITLED.folder : TITLED.file;
+    const isTitled = place.width >= TITLED.width && place.height >= least;
     if (isTitled) box.append(make("b", {}, node.name));
-    if (!isFlat) this.fill(box, node, place.width - 4, place.height - (isTitled ? 19 : 4), isTitled);
+    if (!isFlat) this.fill(box, node, place, isTitled ? HEADS.box : HEADS.bare);
     return box;
   }
 
@@ -257,7 +279,10 @@ class Treemap {
 
   /** The nearest cell in a direction; what lies straight ahead is nearer than what lies aside. */
   beside(cell, right, down) {
-    const centre = ({ offsetLeft, offsetTop, offsetWidth, offsetHeight }) => [offsetLeft + offsetWidth / 2, offsetTop + offsetHeight / 2];
+    const centre = ({ offsetLeft, offsetTop, offsetWidth, offsetHeight }) => [
+      offsetLeft + offsetWidth / 2,
+      offsetTop + offsetHeight / 2,
+    ];
     const [x, y] = centre(cell);
     let nearest = null;
     let least = Infinity;
@@ -286,10 +311,17 @@ class Treemap {
   }
 }
 
+function makeLabel(name, size) {
+  const parts = [make("b", {}, name), ...(size ? [make("span", {}, size)] : [])];
+  return make("span", { className: "label", "aria-hidden": "true" }, ...parts);
+}
+
 function setPlace(element, place, width, height) {
   const share = (part, whole) => `${((100 * part) / whole).toFixed(3)}%`;
   Object.assign(element.style, {
-    left: share(place.x, width), top: share(place.y, height),
-    width: share(place.width, width), height: share(place.height, height),
+    left: share(place.x, width),
+    top: share(place.y, height),
+    width: share(place.width, width),
+    height: share(place.height, height),
   });
 }

@@ -42,9 +42,12 @@ def noise(size: int) -> bytes:
 def browser(
     chromium: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Browser]:
-    browser = Browser(chromium, tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.close()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("NO_PROXY", "no_proxy"):  # the driver is on this machine
+            patch.setenv(name, "localhost")
+        browser = Browser(chromium, tmp_path_factory.mktemp("profile"))
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(autouse=True)
