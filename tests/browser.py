@@ -23,6 +23,7 @@ _SWITCHES = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
+    "--disable-dev-shm-usage",  # which is small in containers
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",

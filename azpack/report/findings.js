@@ -5,7 +5,7 @@ const SHOWN_AT_FIRST = 10;
 function showFindings() {
   const total = Object.keys(SEVERITIES).reduce((sum, severity) => sum + DATA.counts[severity], 0);
   head("findings", total, DATA.findings.length);
-  if (!total) at("findings").append(make("p", { className: "note" }, "Nothing was found."));
+  if (!total) at("findings").append(makeNote("Nothing was found."));
   const groups = new Map();
   for (const finding of DATA.findings) {
     const key = `${finding.severity} ${finding.code}`;

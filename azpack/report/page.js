@@ -75,21 +75,25 @@ function makeFigure(term, text, size = 0, limit = null, note = "") {
   return figure;
 }
 
+function makeNote(text) {
+  return make("p", { className: "note" }, text);
+}
+
 /** Write beside a section's title how much there is, and say what is left out. */
 function head(id, total, shown) {
   at(`${id}-title`).append(" ", make("small", {}, total.toLocaleString("en")));
   if (shown < total)
     at(id).append(
-      make(
-        "p",
-        { className: "note" },
-        `The first ${count(shown, "row")} of ${total.toLocaleString("en")} are shown.`,
-      ),
+      makeNote(`The first ${count(shown, "row")} of ${total.toLocaleString("en")} are shown.`),
     );
 }
 
 function showSizes() {
   const root = readNode(DATA.tree);
+  if (!root.children.length) {
+    at("sizes").replaceChildren(at("sizes-title"), makeNote("There is no file in the package."));
+    return;
+  }
   const map = new Treemap(at("map"), root, {
     onShow: (trail) => {
       showTrail(map, trail);
@@ -208,12 +212,10 @@ function showFunctions() {
       }),
     );
   } else {
-    at("functions").append(make("p", { className: "note" }, "No function was found."));
+    at("functions").append(makeNote("No function was found."));
   }
   at("functions").append(
-    ...unknown.map((text) =>
-      make("p", { className: "note" }, `More may be made when it runs: ${text}`),
-    ),
+    ...unknown.map((text) => makeNote(`More may be made when it runs: ${text}`)),
   );
 }
 
@@ -221,7 +223,7 @@ function showDistributions() {
   const { counts, distributions } = DATA;
   head("distributions", counts.distributions, distributions.length);
   if (!distributions.length) {
-    at("distributions").append(make("p", { className: "note" }, "There is none in the package."));
+    at("distributions").append(makeNote("There is none in the package."));
     return;
   }
   const packed = { title: "Packed", kind: "size", value: (row) => row.compressed_size };
@@ -243,6 +245,10 @@ function showDistributions() {
 }
 
 function showLargest() {
+  if (!DATA.largest.length) {
+    at("largest").append(makeNote("There is none in the package."));
+    return;
+  }
   const packed = { title: "Packed", kind: "size", value: (row) => row.compressed_size };
   at("largest").append(
     makeTable({

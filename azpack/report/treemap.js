@@ -11,7 +11,7 @@ const HEADS = { cell: 24, box: 19, bare: 4 };
 const FEWEST_CELLS = 12;
 const MOST_BOXES = 2500;
 
-/** Rectangles {item, x, y, width, height} that fill a room; `items` come with the heaviest first. */
+/** Rectangles {item, x, y, width, height} that fill a room, for items with the heaviest first. */
 function squarify(items, weigh, room) {
   const placed = [];
   let { x, y, width, height } = room;

@@ -377,7 +377,24 @@ def test_the_policy_stops_what_would_get_in(browser: Browser, page: Path) -> Non
     assert len(browser.messages()) >= 3
 
 
-# Many files.
+# No files, and many.
+
+
+def test_an_empty_package(browser: Browser, tmp_path: Path) -> None:
+    browser.open(make_page(write_package(tmp_path / "empty.zip")))
+    assert browser.messages() == []
+    assert browser.texts("#sizes > *") == ["Sizes", "There is no file in the package."]
+    assert browser.texts("#largest .note") == ["There is none in the package."]
+
+
+def test_empty_files(browser: Browser, tmp_path: Path) -> None:
+    files = {"host.json": b"", **{f"a/{index}.py": b"" for index in range(40)}}
+    browser.open(make_page(write_package(tmp_path / "zeros.zip", files)))
+    focus_map(browser)
+    browser.press(Keys.ENTER, Keys.HOME, Keys.ENTER)
+    assert trail(browser) == ["zeros.zip", "the app", "a"]
+    assert len(browser.all(".cell")) == 40
+    assert browser.messages() == []
 
 
 def test_a_package_with_20_000_files(browser: Browser, large: Path) -> None:
