@@ -26,7 +26,7 @@ settings.register_profile("azpack", deadline=None)
 settings.load_profile("azpack")
 
 _UNIT_TESTS = Path(__file__).resolve().parent / "unit"
-_REQUIRABLE = ("pythons", "git", "gcc", "mount", "docker", "zip")
+_REQUIRABLE = ("pythons", "git", "gcc", "mount", "docker", "zip", "chromium")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -78,6 +78,15 @@ def pythons(need: Callable[[str, str], NoReturn]) -> None:
     for version in ("3.10", "3.11", "3.12", "3.13"):
         if find_interpreter(version, os.environ) is None:
             need("pythons", f"there is no Python {version} here")
+
+
+@pytest.fixture(scope="session")
+def chromium(need: Callable[[str, str], NoReturn]) -> tuple[str, str]:
+    """The paths of the programs chromium and chromedriver."""
+    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if browser is None or driver is None:
+        need("chromium", "there is no chromium here, or no chromedriver for it")
+    return browser, driver
 
 
 @pytest.fixture(scope="session")

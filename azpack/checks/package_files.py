@@ -10,6 +10,7 @@ from azpack.checks.requirement_lines import requirement_lines
 from azpack.checks.rules import make_finding
 from azpack.package.contents import PackageSubject
 from azpack.package.segment import SITE_PACKAGES
+from azpack.target.limits import CONSUMPTION_ROOM, LARGEST_PACKAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from azpack.package.contents import PackageContents
     from azpack.target.target import Target
 
-_LARGEST_PACKAGE = 1 << 30
-_CONSUMPTION_ROOM = 500 << 20
 _NEARLY = 0.8
 _UNWISE = ('a path with "." or with empty parts', "a name that is not UTF-8")
 
@@ -123,13 +122,13 @@ def _oddities(contents: PackageContents) -> Iterator[Finding]:
 
 def _sizes(contents: PackageContents, target: Target) -> Iterator[Finding]:
     packed = contents.zip.file_size
-    yield from _size(packed, _LARGEST_PACKAGE, "the package", "1 GB, which is all that Azure takes")
+    yield from _size(packed, LARGEST_PACKAGE, "the package", "1 GB, which is all that Azure takes")
     if target.plan == "consumption":
         room = "500 MB, which is all the temporary storage of the Consumption plan"
-        yield from _size(packed, _CONSUMPTION_ROOM, "the package", room)
-        if packed <= _CONSUMPTION_ROOM * _NEARLY:
+        yield from _size(packed, CONSUMPTION_ROOM, "the package", room)
+        if packed <= CONSUMPTION_ROOM * _NEARLY:
             unpacked = sum(member.size for member in contents.zip.entries.values())
-            yield from _size(unpacked, _CONSUMPTION_ROOM, "the unpacked package", room)
+            yield from _size(unpacked, CONSUMPTION_ROOM, "the unpacked package", room)
 
 
 def _size(size: int, limit: int, what: str, room: str) -> Iterator[Finding]:

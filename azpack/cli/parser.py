@@ -235,6 +235,11 @@ def _check(parser: Parser) -> None:
 
 def _inspect(parser: Parser) -> None:
     parser.add_argument("package", metavar="ZIP", help="the package, made by whatever program")
+    parser.add_argument(
+        "--html",
+        metavar="FILE",
+        help="also write a page for a browser, with a treemap of the sizes",
+    )
     _settings(parser, *_CHECKING, *_TARGET)
 
 

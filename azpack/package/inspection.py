@@ -66,7 +66,10 @@ class PackedDistribution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackedEntry:
-    """A file in the package; equal size and CRC mean equal content. `mode` has permission bits."""
+    """A file in the package; equal size and CRC mean equal content. `mode` has permission bits.
+
+    `native` is about what is in the file, whatever its name.
+    """
 
     path: str
     size: int
@@ -74,6 +77,7 @@ class PackedEntry:
     crc: int
     mode: int
     distribution: str | None
+    native: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,8 +171,7 @@ def _summary(contents: PackageContents, recorded: Mapping[str, Any]) -> PackageS
 
 
 def _distributions(contents: PackageContents) -> tuple[PackedDistribution, ...]:
-    native = {file.name for file in contents.native.codes}
-    native |= {file.path for file in contents.native.foreign}
+    native = _native_paths(contents)
     found = [_distribution(contents, entry, native) for entry in contents.installed]
     return tuple(sorted(found, key=lambda entry: (-entry.compressed_size, entry.name)))
 
@@ -186,6 +189,11 @@ def _distribution(
         files=len(files),
         native=not native.isdisjoint(files),
     )
+
+
+def _native_paths(contents: PackageContents) -> set[str]:
+    codes = {file.name for file in contents.native.codes}
+    return codes | {file.path for file in contents.native.foreign}
 
 
 def _native(contents: PackageContents) -> NativeSummary:
@@ -207,9 +215,11 @@ def _native(contents: PackageContents) -> NativeSummary:
 def _entries(contents: PackageContents) -> list[PackedEntry]:
     start = len(contents.prefix)
     owners = contents.owners
+    native = _native_paths(contents)
     found = []
     for path, member in contents.zip.entries.items():
-        owner = owners.get(path[start:]) if path.startswith(contents.prefix) else None
+        inner = path[start:] if path.startswith(contents.prefix) else ""
+        owner = owners.get(inner)
         found.append(
             PackedEntry(
                 path=path,
@@ -218,6 +228,7 @@ def _entries(contents: PackageContents) -> list[PackedEntry]:
                 crc=member.crc,
                 mode=member.mode & 0o7777,
                 distribution=owner.name if owner else None,
+                native=inner in native,
             )
         )
     return found

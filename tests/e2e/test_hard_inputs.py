@@ -18,6 +18,7 @@ import pytest
 
 from tests.commands import Azpack, make_app, project_files
 from tests.distributions import make_sdist, make_wheel, noise
+from tests.packages import APP, write_package
 from tests.servers import Fault, IndexServer
 
 if TYPE_CHECKING:
@@ -685,3 +686,15 @@ def wait_until(condition: Callable[[], bool]) -> None:
             return
         time.sleep(0.02)
     raise AssertionError("it has not come to that in 20 seconds")
+
+
+def test_a_full_disk_for_the_page(azpack: Azpack, small_disk: Path) -> None:
+    package = write_package(small_disk.with_name("app.zip"), APP)
+    (small_disk / "page.html").touch()
+    (small_disk / "full").write_bytes(bytes(2 * 1024 * 1024 - 8192))
+    before = project_files(small_disk)
+    page = small_disk / "page.html"
+    error = azpack.run("inspect", package, "--html", page, "--json").error(6, "disk-full")
+    assert str(page) in error["message"]
+    assert "--html" in error["hint"]
+    assert project_files(small_disk) == before

@@ -153,10 +153,10 @@ def test_size(size: int, severity: str | None) -> None:
 
 def test_size_of_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = {"data.bin": os.urandom(10_000)}
-    monkeypatch.setattr(package_files, "_LARGEST_PACKAGE", 9_000)
+    monkeypatch.setattr(package_files, "LARGEST_PACKAGE", 9_000)
     assert codes_of(findings_of(tmp_path, APP, data)) == [("AZP507", "error")]
-    monkeypatch.setattr(package_files, "_LARGEST_PACKAGE", 1 << 30)
-    monkeypatch.setattr(package_files, "_CONSUMPTION_ROOM", 11_000)
+    monkeypatch.setattr(package_files, "LARGEST_PACKAGE", 1 << 30)
+    monkeypatch.setattr(package_files, "CONSUMPTION_ROOM", 11_000)
     found = findings_of(tmp_path, APP, data, plan="consumption")
     assert codes_of(found) == [("AZP507", "warning")]
     packed_well = {"data.bin": bytes(20_000)}

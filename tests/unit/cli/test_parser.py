@@ -33,7 +33,7 @@ OPTIONS = {
     "lock": RESOLVING | DOCKER | {"--upgrade", "--upgrade-package", "--requirements-txt"},
     "files": {"--ignored", "--explain", "--exclude", "-o", "--output", "--mode"},
     "check": {"--explain", *CHECKING, *TARGET, "--exclude"},
-    "inspect": {*CHECKING, *TARGET},
+    "inspect": {"--html", *CHECKING, *TARGET},
     "matrix": {"--since", "--format"},
     "cache": set(),
     "runtimes": set(),

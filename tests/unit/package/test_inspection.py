@@ -49,6 +49,8 @@ def test_table(tmp_path: Path) -> None:
     assert owners["host.json"] is None
     assert owners[f"{SITE}one/_one.cpython-312-x86_64-linux-gnu.so"] == "One"
     assert list(owners) == sorted(owners)
+    (native,) = (file.path for file in found.files if file.native)
+    assert native == f"{SITE}one/_one.cpython-312-x86_64-linux-gnu.so"
     assert found.routes == ("/api/hello/{name}",)
 
 
