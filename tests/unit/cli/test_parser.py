@@ -34,10 +34,11 @@ OPTIONS = {
     "files": {"--ignored", "--explain", "--exclude", "-o", "--output", "--mode"},
     "check": {"--explain", *CHECKING, *TARGET, "--exclude"},
     "inspect": {*CHECKING, *TARGET},
+    "diff": {"--exit-code", "--format", "--select", "--ignore"},
     "cache": set(),
     "runtimes": set(),
 }
-COMMANDS_TO_COME = ("diff", "verify")
+COMMANDS_TO_COME = ("verify",)
 
 
 def parse(*arguments: str) -> dict[str, Any]:
@@ -118,6 +119,8 @@ def test_commands_to_come(command: str, rest: tuple[str, ...]) -> None:
         (("build", "--output"), "--output"),
         (("build", "--upgrade"), "--upgrade"),
         (("lock", "--output", "x"), "--output"),
+        (("diff", "a.zip"), "NEW"),
+        (("diff", "a.zip", "b.zip", "--format", "sarif"), "sarif"),
         (("cache",), "action"),
         (("cache", "burn"), "burn"),
         (("runtimes", "x"), "x"),
