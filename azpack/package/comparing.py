@@ -20,7 +20,7 @@ from azpack.package.installed import canonical
 from azpack.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from azpack.app.functions import Function
     from azpack.findings import Finding
@@ -52,15 +52,16 @@ def compare_packages(
     new: Side,
     *,
     rewritten: Collection[str],
-    repacked: Sequence[str] | None = (),
+    repacked: tuple[str, ...] | None = (),
 ) -> Comparison:
     """What changed from one package to another.
 
     `rewritten` are the paths that both have with other bytes, `repacked` is what the comparison
-    says of zips with the same content.
+    says if the content is the same.
     """
     before, after = old.inspection, new.inspection
     files = tuple(_files(before.files, after.files, frozenset(rewritten)))
+    odd = _values(_odd(old.oddities), _odd(new.oddities))
     settings = None
     if before.manifest and after.manifest:
         settings = _values(_app_settings(before.manifest), _app_settings(after.manifest))
@@ -73,10 +74,10 @@ def compare_packages(
         functions=tuple(_functions(before, after)),
         distributions=tuple(_distributions(before, after, files)),
         files=files,
-        odd_entries=_values(_odd(old.oddities), _odd(new.oddities)),
+        odd_entries=odd,
         new_findings=_more(after.findings, before.findings),
         gone_findings=_more(before.findings, after.findings),
-        repacked=tuple(repacked) if repacked is not None else None,
+        repacked=() if files or odd else repacked,
         unknown=tuple(_unknown(old, new)),
     )
 

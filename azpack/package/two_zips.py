@@ -121,7 +121,7 @@ def _repacked(old: ZipTree, new: ZipTree) -> tuple[str, ...] | None:
         ),
         "entries for folders": old.count - len(first) != new.count - len(second),
     }
-    return tuple(what for what, differs in found.items() if differs) or ("other metadata",)
+    return tuple(what for what, differs in found.items() if differs) or ("other details",)
 
 
 def _same_bytes(old: Path, new: Path) -> bool:

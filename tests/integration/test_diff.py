@@ -25,11 +25,12 @@ def azpack(tmp_path: Path) -> Azpack:
     return Azpack(tmp_path)
 
 
-@pytest.fixture
-def packages(azpack: Azpack, tmp_path: Path) -> tuple[Path, Path]:
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Two versions of a fixture app, with a dependency that was bumped and one rewritten."""
-    app = copy_app("v2-blueprint", tmp_path)
-    wheels = [tmp_path / "wheels-1", tmp_path / "wheels-2"]
+    top = tmp_path_factory.mktemp("packages")
+    azpack, app = Azpack(top), copy_app("v2-blueprint", top)
+    wheels = [top / "wheels-1", top / "wheels-2"]
     for folder in wheels:
         folder.mkdir()
         make_wheel(folder, "azure-functions")
@@ -39,7 +40,7 @@ def packages(azpack: Azpack, tmp_path: Path) -> tuple[Path, Path]:
     make_wheel(wheels[1], "idna", "3.1", files={"idna.py": b"REWRITTEN = True\n"})
 
     def build(number: int, *options: str) -> Path:
-        package = tmp_path / f"{number}" / "app.zip"
+        package = top / f"{number}" / "app.zip"
         package.parent.mkdir()
         done = azpack.run(
             "build", app, "--no-index", "--find-links", wheels[number - 1], "--output", package,

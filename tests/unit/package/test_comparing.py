@@ -136,7 +136,7 @@ def entry_of(name: str, **changes: Any) -> zipfile.ZipInfo:
         ([entry_of("a"), entry_of("b", date_time=(2024, 5, 6, 7, 8, 10))], b"", ("their times",)),
         ([entry_of("a"), entry_of("b", compress_type=8)], b"", ("compression",)),
         ([entry_of("a"), entry_of("b"), entry_of("c/")], b"", ("entries for folders",)),
-        ([entry_of("a"), entry_of("b")], b"a comment", ("other metadata",)),
+        ([entry_of("a"), entry_of("b")], b"a comment", ("other details",)),
         (
             [entry_of("b", compress_type=8), entry_of("a")],
             b"",
@@ -162,6 +162,7 @@ def test_modes_count_where_both_are_known(
     found = compare_zips(old, write_entries(tmp_path / "new.zip", [changed]))
     assert found.differs is alone
     assert [file.mode_alone for file in found.files] == [True] * alone
+    assert found.repacked == (() if alone else ("other details",))
 
 
 def test_distributions(tmp_path: Path) -> None:
@@ -364,6 +365,13 @@ def test_the_target_by_what_the_packages_hold(tmp_path: Path) -> None:
         ("needed glibc", "2.2.5", None),
         ("platform", "manylinux_2_36_x86_64", "manylinux_2_31_x86_64"),
     ]
+
+
+def test_a_python_that_stands_in_for_another_is_not_known(tmp_path: Path) -> None:
+    tagged = [distribution("one", tags=[f"cp{it}-cp{it}-any"]) for it in ("311", "27")]
+    found = compare(tmp_path, {**APP, **tagged[0]}, {**APP, **tagged[1]})
+    assert found.target == ()
+    assert "the Python is not known of the new one" in found.unknown
 
 
 def test_an_app_in_a_folder(tmp_path: Path) -> None:
