@@ -131,7 +131,7 @@ def _distribution_row(distribution: DistributionChange) -> tuple[str, ...]:
     same = " (same version)" if versions[0] == versions[1] else ""
     return (
         distribution.change, distribution.name, f"{_arrow(*versions)}{same}", _signed(size),
-        f"{files} files",
+        f"{files} files" if files else "",
     )  # fmt: skip
 
 

@@ -105,6 +105,9 @@ def test_a_distribution_and_a_function() -> None:
         ("removed", "y", "y", "-3 B", "+1 -2 ~3 files"),
         ("changed", "z", "z (same version)", "+0 B", "+1 -2 ~3 files"),
     )
+    moved = replace(found.distributions[2], files_added=0, files_removed=0, files_changed=0)
+    (section,) = comparison_sections(replace(SAME, distributions=(moved,)))
+    assert section.rows == (("changed", "z", "z (same version)", "+0 B", ""),)
     assert sections["function"].rows[0] == ("changed", "x", "x: x -> nothing")
     unnamed = replace(found.functions[0], name=None, change="added", route=None, values=())
     (section,) = comparison_sections(replace(SAME, functions=(unnamed,)))
