@@ -96,7 +96,10 @@ def _json(value: object) -> str:
 
 
 def _text(value: object) -> str:
-    """A value as it is shown: a text as it is, all else as JSON, and no secret."""
+    """A value as it is shown: a text as it is, all else as JSON, and no secret.
+
+    Secrets are masked here and not when it is printed: cut off or escaped they are not recognised.
+    """
     return masked(redact(value if isinstance(value, str) else _json(value)))
 
 
@@ -286,7 +289,8 @@ def _more(found: Iterable[Finding], others: Iterable[Finding]) -> tuple[Finding,
     for finding in found:
         known[_sameness(finding)] -= 1
         if known[_sameness(finding)] < 0:
-            more.append(finding)
+            hint = _text(finding.hint) if finding.hint is not None else None
+            more.append(replace(finding, message=_text(finding.message), hint=hint))
     return tuple(more)
 
 

@@ -17,6 +17,8 @@ from azpack.package.inspection import inspect_contents
 from azpack.package.native_files import NativeFiles, read_native
 from azpack.package.two_zips import compare_zips
 from azpack.package.zip_tree import ZipTree
+from azpack.report.comparison import comparison_lines
+from azpack.report.markdown import comparison_markdown
 from tests.objects import make_object
 from tests.packages import APP, SITE, distribution, raw_zip, write_package
 
@@ -312,6 +314,25 @@ def test_secrets_are_not_shown(tmp_path: Path) -> None:
     assert found.app_settings == (
         ValueChange(name="PIP_EXTRA_INDEX_URL", old=None, new="https://****@feed.example/simple"),
     )
+
+
+def test_secrets_are_not_shown_where_they_are_cut_off_or_escaped(tmp_path: Path) -> None:
+    feed = f"https://{'u' * 50}:{TOKEN}@feed.example/simple"
+    http = {"name": "req", "type": "httpTrigger", "direction": "in"}
+    queue = {"name": feed, "type": "queue", "direction": "out", "queueName": feed}
+    old = {
+        "host.json": APP["host.json"],
+        "hello/function.json": json.dumps({"bindings": [http]}).encode(),
+        "hello/__init__.py": b"def main(req):\n    return ''\n",
+    }
+    new = {**old, "hello/function.json": json.dumps({"bindings": [http, queue]}).encode()}
+    for found in (compare(tmp_path, old, new), compare(tmp_path, new, old)):
+        findings = (*found.new_findings, *found.gone_findings)
+        assert "AZP205" in [it.code for it in findings]
+        assert found.functions[0].values
+        lines = [*comparison_lines(found), *comparison_markdown(found)]
+        assert any("****" in line for line in lines)
+        assert "cret-of-the-feed" not in "\n".join([*lines, str(found)])
 
 
 def test_app_settings_and_target_of_manifests(tmp_path: Path) -> None:
