@@ -53,7 +53,7 @@ class Member:
     """An entry of a zip's central directory.
 
     Sizes and offsets are in bytes; `mode` is the Unix mode with its file type, or 0 where the
-    zip was not made on Unix.
+    zip was not made on Unix. `timestamp` is in DOS form, date high.
     """
 
     name: str
@@ -65,6 +65,7 @@ class Member:
     size: int
     mode: int
     header_offset: int
+    timestamp: int
 
     @property
     def is_folder(self) -> bool:
@@ -148,7 +149,7 @@ def _parse_directory(
         ):
             raise ArchiveError("the directory is damaged")
         fields = _CENTRAL.unpack_from(directory, position)
-        _, _, system, _, _, flags, method, _, _, crc, compressed_size, size = fields[:12]
+        _, _, system, _, _, flags, method, time, date, crc, compressed_size, size = fields[:12]
         name_length, extra_length, comment_length, _, _, attributes, header_offset = fields[12:]
         start = position + _CENTRAL.size
         raw_name = directory[start : start + name_length]
@@ -172,6 +173,7 @@ def _parse_directory(
             size=size,
             mode=attributes >> 16 if system == _UNIX else 0,
             header_offset=header_offset,
+            timestamp=date << 16 | time,
         )
 
 

@@ -134,6 +134,15 @@ def _search(subject: Subject, path: str) -> Iterator[Finding]:
             )
 
 
+def masked(text: str) -> str:
+    """A text with what looks like a secret in it masked."""
+    content = text.encode(errors="backslashreplace")
+    for kind in _KINDS:
+        if kind.mark in content:
+            content = kind.pattern.sub(lambda found: found[0].replace(found[1], b"****"), content)
+    return content.decode()
+
+
 def _is_made_up(secret: bytes) -> bool:
     """Whether it stands for a secret: a word, a row of one character, or a key that all know."""
     return (

@@ -57,6 +57,7 @@ class Outcome:
     `fail_on` is the severity from which findings make the command fail. `listed` says that the
     findings stand in `lines` already: then they are not written to standard error. `failed` are
     the errors of a part of what was to be done, the first of which decides on the exit code.
+    `failing` says that the command fails whatever was found.
     """
 
     data: Mapping[str, Any]
@@ -65,6 +66,7 @@ class Outcome:
     fail_on: FailOn = "error"
     listed: bool = False
     failed: Sequence[AzpackError] = ()
+    failing: bool = False
 
     @property
     def exit_code(self) -> int:
@@ -72,7 +74,7 @@ class Outcome:
         if self.failed:
             return self.failed[0].exit_code
         failing = _FAILING[self.fail_on]
-        return int(any(finding.severity in failing for finding in self.findings))
+        return int(self.failing or any(found.severity in failing for found in self.findings))
 
 
 class Console:

@@ -27,7 +27,7 @@ def run(invocation: Invocation) -> Outcome:
     """Say what is in a package, and what is wrong with it."""
     named = invocation.arguments.package
     page = _page_place(invocation.arguments.html, Path(named))
-    settings = _settings(invocation)
+    settings = settings_here(invocation)
     selection = Selection.from_settings(settings)
     inspection = inspect_package(Path(named), _wishes(invocation), selection)
     data = inspection_table(inspection)
@@ -103,7 +103,7 @@ def _wishes(invocation: Invocation) -> Wishes:
     )
 
 
-def _settings(invocation: Invocation) -> dict[str, Value]:
+def settings_here(invocation: Invocation) -> dict[str, Value]:
     """How to check and show: as the project does, where the working folder lies in one."""
     try:
         project = find_project(None)

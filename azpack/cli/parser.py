@@ -99,7 +99,7 @@ _METAVARS = {
 }
 _SHORT = {"output": "-o", "requirements": "-r"}
 # Of the contract, and not built yet: said by name rather than as an unknown option.
-_COMMANDS_TO_COME = ("diff", "verify")
+_COMMANDS_TO_COME = ("verify",)
 _OPTIONS_TO_COME = ("--compile", "--slim", "--sbom")
 
 
@@ -263,6 +263,19 @@ def _matrix(parser: Parser) -> None:
     )
 
 
+def _diff(parser: Parser) -> None:
+    parser.add_argument("old", metavar="OLD", help="the package before, a zip")
+    parser.add_argument("new", metavar="NEW", help="the package after, a zip")
+    parser.add_argument("--exit-code", action="store_true", help="exit with 1 where they differ")
+    parser.add_argument(
+        "--format",
+        choices=("text", "json", "markdown"),
+        metavar="FORMAT",
+        help="text, json, or markdown for the comment on a pull request (default: text)",
+    )
+    _settings(parser, "select", "ignore")
+
+
 def _cache(parser: Parser) -> None:
     parser.add_argument(
         "action",
@@ -283,6 +296,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[Parser], None]]] = {
     "check": ("look for what would fail on Azure", _check),
     "inspect": ("show what is in a package, and what is wrong with it", _inspect),
     "matrix": ("list the apps of a repository that changed, for a pipeline's jobs", _matrix),
+    "diff": ("show what changed between two packages", _diff),
     "cache": ("look at the wheel store, or clear it", _cache),
     "runtimes": ("show the table of runtimes", _runtimes),
 }

@@ -69,9 +69,13 @@ class PackageContents:
     are relative to it too.
     """
 
-    def __init__(self, package: ZipTree) -> None:
-        """Look at the names; the files are read when they are asked for."""
+    def __init__(self, package: ZipTree, twin: Twin | None = None) -> None:
+        """Look at the names; the files are read when they are asked for.
+
+        What a `twin` has too is taken from there.
+        """
         self.zip = package
+        self._twin = twin
         self.prefix = _find_prefix(package.entries)
         self.tree = AppTree(package, self.prefix)
 
@@ -120,7 +124,7 @@ class PackageContents:
     @cached_property
     def native(self) -> NativeFiles:
         """The native code."""
-        found = read_native(self.zip, (self.prefix + path for path in self.tree.entries))
+        found = self._native_in_zip
         if not self.prefix:
             return found
         start = len(self.prefix)
@@ -128,6 +132,29 @@ class PackageContents:
             tuple(_renamed(code, start) for code in found.codes),
             tuple(file._replace(path=file.path[start:]) for file in found.foreign),
         )
+
+    @cached_property
+    def _native_in_zip(self) -> NativeFiles:
+        """The same by its paths in the zip; what the twin has too is not read again."""
+        paths = [self.prefix + path for path in self.tree.entries]
+        if self._twin is None or self._twin.contents.prefix != self.prefix:
+            return read_native(self.zip, paths)
+        same, known = self._twin.same, self._twin.contents._native_in_zip
+        own = read_native(self.zip, (path for path in paths if path not in same))
+        codes = [*own.codes, *(code for code in known.codes if code.name in same)]
+        foreign = [*own.foreign, *(file for file in known.foreign if file.path in same)]
+        return NativeFiles(
+            tuple(sorted(codes, key=lambda code: code.name)),
+            tuple(sorted(foreign, key=lambda file: file.path)),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Twin:
+    """Another package, and the paths in its zip at which a second one holds the same bytes."""
+
+    contents: PackageContents
+    same: frozenset[str]
 
 
 def _renamed(code: Code, start: int) -> Code:

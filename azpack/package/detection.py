@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from azpack.package.contents import PackageContents
 
 _FUNCTIONS, _PLAN = "4", "flex"
+_ASSUMED = "assumed: nothing in the package tells"
+_NOT_RUN = "and Azure does not run that"
 _TAG = re.compile(r"cp(\d)(\d+)-cp\1\2-")
 _ABI = re.compile(r"\.(?:cpython-|cp)(\d)(\d+)-[\w-]+\.(?:so|pyd)\Z")
 _COMPILED = re.compile(r"\.cpython-(\d)(\d+)(?:\.opt-\d)?\.pyc\Z")
@@ -62,11 +64,16 @@ def detect_target(contents: PackageContents, wishes: Wishes) -> Detected:
     found = target_of(python, functions=functions, plan=plan, reason=grounds)
     if found is None:
         newest = load_runtimes()[-1].python
-        grounds = f"{grounds}, which is Python {python}, and Azure does not run that"
+        grounds = f"{grounds}, which is Python {python}, {_NOT_RUN}"
         found = target_of(newest, functions=_FUNCTIONS, plan=plan, reason=grounds)
     if found is None:
         raise UsageError("unknown-plan", f"there is no plan {plan!r}")
     return Detected(found, grounds, manifest)
+
+
+def is_known(grounds: str) -> bool:
+    """Whether the grounds tell the Python of a package, and not only what stands in for it."""
+    return grounds != _ASSUMED and not grounds.endswith(_NOT_RUN)
 
 
 def _read_manifest(contents: PackageContents) -> dict[str, Any]:
@@ -123,7 +130,7 @@ def _declared(contents: PackageContents) -> tuple[str, str] | None:
 def _default() -> tuple[str, str]:
     """Where nothing tells: what most run, the newest that every plan has."""
     python = [row.python for row in load_runtimes() if row.packaged and row.consumption][-1]
-    return python, "assumed: nothing in the package tells"
+    return python, _ASSUMED
 
 
 def _version(match: re.Match[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from azpack.app.functions import http_path
@@ -30,6 +30,7 @@ __all__ = [
     "PackedDistribution",
     "PackedEntry",
     "Wishes",
+    "inspect_contents",
     "inspect_package",
     "inspection_table",
 ]
@@ -94,7 +95,8 @@ class Inspection:
     """What is known of a package.
 
     `grounds` says how the target's Python is known. `routes` has for each function of `app` the
-    path that it answers on, or None. `files` are all of them, sorted by path.
+    path that it answers on, or None. `files` are all of them, sorted by path. `manifest` is the
+    one beside the package, or {}.
     """
 
     package: PackageSummary
@@ -106,6 +108,7 @@ class Inspection:
     native: NativeSummary
     files: tuple[PackedEntry, ...]
     findings: tuple[Finding, ...]
+    manifest: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def largest(self, count: int = _LARGEST) -> tuple[PackedEntry, ...]:
         """The largest files in the package, by their compressed size."""
@@ -123,32 +126,44 @@ def inspect_package(
         UsageError: what `wishes` asks for is no runtime.
     """
     with ZipTree(path) as opened:
-        contents = PackageContents(opened)
-        detected = detect_target(contents, wishes or Wishes())
-        app = read_app(contents.tree, detected.target)
-        subject = PackageSubject(
-            kind="package",
-            tree=contents.tree,
-            target=detected.target,
-            app=app,
-            contents=contents,
-            is_remote=detected.manifest.get("mode") == "remote",
-        )
-        findings = check_tree(subject, selection or Selection())
-        if _hides_the_app(opened):
-            findings = tuple(found for found in findings if found.code >= _FIRST_OF_PACKAGES)
-        prefix = route_prefix(contents.tree)
-        return Inspection(
-            package=_summary(contents, detected.manifest.get("package", {})),
-            target=detected.target,
-            grounds=detected.grounds,
-            app=app,
-            routes=tuple(http_path(function, prefix) for function in app.functions),
-            distributions=_distributions(contents),
-            native=_native(contents),
-            files=tuple(_entries(contents)),
-            findings=tuple(_in_zip(finding, contents.prefix) for finding in findings),
-        )
+        return inspect_contents(PackageContents(opened), wishes, selection)
+
+
+def inspect_contents(
+    contents: PackageContents, wishes: Wishes | None = None, selection: Selection | None = None
+) -> Inspection:
+    """The same for a package that is open.
+
+    Raises:
+        FileError: it is damaged.
+        UsageError: what `wishes` asks for is no runtime.
+    """
+    detected = detect_target(contents, wishes or Wishes())
+    app = read_app(contents.tree, detected.target)
+    subject = PackageSubject(
+        kind="package",
+        tree=contents.tree,
+        target=detected.target,
+        app=app,
+        contents=contents,
+        is_remote=detected.manifest.get("mode") == "remote",
+    )
+    findings = check_tree(subject, selection or Selection())
+    if _hides_the_app(contents.zip):
+        findings = tuple(found for found in findings if found.code >= _FIRST_OF_PACKAGES)
+    prefix = route_prefix(contents.tree)
+    return Inspection(
+        package=_summary(contents, detected.manifest.get("package", {})),
+        target=detected.target,
+        grounds=detected.grounds,
+        app=app,
+        routes=tuple(http_path(function, prefix) for function in app.functions),
+        distributions=_distributions(contents),
+        native=_native(contents),
+        files=tuple(_entries(contents)),
+        findings=tuple(_in_zip(finding, contents.prefix) for finding in findings),
+        manifest=detected.manifest,
+    )
 
 
 def _hides_the_app(package: ZipTree) -> bool:

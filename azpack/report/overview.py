@@ -66,7 +66,7 @@ def _functions(inspection: Inspection) -> Iterator[str]:
         ]
         for function, route in zip(functions, inspection.routes, strict=True)
     ]
-    yield from _table(rows[:_FUNCTIONS])
+    yield from table(rows[:_FUNCTIONS])
     yield from _more(len(rows) - _FUNCTIONS)
 
 
@@ -84,7 +84,7 @@ def _distributions(inspection: Inspection, room: int) -> Iterator[str]:
         ]
         for distribution in found[:room]
     ]
-    yield from _table(rows)
+    yield from table(rows)
     yield from _more(len(found) - room)
 
 
@@ -100,7 +100,7 @@ def _more(count: int) -> Iterator[str]:
         yield f"  and {count:,} more"
 
 
-def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Rows in columns; the widest gives way where they take more than the screen."""
     texts = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]

@@ -125,6 +125,7 @@ def test_what_is_written_is_read(
             size=entry.size,
             mode=stat.S_IFREG | entry.mode,
             header_offset=info.header_offset,
+            timestamp=TIMESTAMP,
         )
         assert info.filename == entry.name
         assert (info.compress_type, info.CRC) == (entry.method, entry.crc)

@@ -56,6 +56,7 @@ def test_errors_among_the_findings(capsys: pytest.CaptureFixture[str]) -> None:
     Console(quiet=True).show("build", plan)
     assert capsys.readouterr() == ("plan\n", "error: AZP404: support ends\nhint: move\n")
     assert (plan.exit_code, Outcome(data={}, lines=[], findings=[FINDING]).exit_code) == (1, 0)
+    assert Outcome(data={}, lines=[], failing=True).exit_code == 1
     Console(as_json=True, quiet=True).show("build", plan)
     Console(as_json=True).fail("build", FindingsError([FINDING, fault]))
     shown = capsys.readouterr()

@@ -35,10 +35,11 @@ OPTIONS = {
     "check": {"--explain", *CHECKING, *TARGET, "--exclude"},
     "inspect": {"--html", *CHECKING, *TARGET},
     "matrix": {"--since", "--format"},
+    "diff": {"--exit-code", "--format", "--select", "--ignore"},
     "cache": set(),
     "runtimes": set(),
 }
-COMMANDS_TO_COME = ("diff", "verify")
+COMMANDS_TO_COME = ("verify",)
 
 
 def parse(*arguments: str) -> dict[str, Any]:
@@ -119,6 +120,8 @@ def test_commands_to_come(command: str, rest: tuple[str, ...]) -> None:
         (("build", "--output"), "--output"),
         (("build", "--upgrade"), "--upgrade"),
         (("lock", "--output", "x"), "--output"),
+        (("diff", "a.zip"), "NEW"),
+        (("diff", "a.zip", "b.zip", "--format", "sarif"), "sarif"),
         (("cache",), "action"),
         (("cache", "burn"), "burn"),
         (("runtimes", "x"), "x"),
