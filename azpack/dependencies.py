@@ -12,9 +12,16 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from azpack.app.config import read_toml
-from azpack.deps.distribution import Distribution
-from azpack.errors import FileError, ResolutionError, UsageError
-from azpack.package.segment import LAYOUT, Segment, find_segment, make_segment
+from azpack.deps.distribution import CONTENTS, Distribution, WheelContents
+from azpack.errors import AzpackError, FileError, ResolutionError, UsageError
+from azpack.package.assemble import zip_timestamp
+from azpack.package.segment import (
+    LAYOUT,
+    SITE_PACKAGES,
+    Segment,
+    find_segment,
+    make_segment,
+)
 from azpack.request import LOCK_NAME
 
 if TYPE_CHECKING:
@@ -46,13 +53,15 @@ class InContainer:
 class Dependencies:
     """The distributions of a package, their segment in the store, and the file that lists them.
 
-    `in_container` says what was built in a container; None where nothing was.
+    `in_container` says what was built in a container; None where nothing was. `overrides` stand in
+    the place of what distributions ask for.
     """
 
     distributions: tuple[Distribution, ...]
     segment: Segment
     source: str
     in_container: InContainer | None
+    overrides: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +109,7 @@ def find_dependencies(request: Request, *, timestamp: int) -> Dependencies | Non
     store = request.store
     with request.clock.stage("resolve"):
         requirements = request.requirements()
+        overrides = requirements.overrides if requirements is not None else ()
         choice = _LockChoice.make(request, requirements, timestamp)
         plan = choice.plan
         if plan is not None and (segment := find_segment(store, plan.segment)) is not None:
@@ -108,6 +118,7 @@ def find_dependencies(request: Request, *, timestamp: int) -> Dependencies | Non
                 segment=segment,
                 source=request.lock_path().name,
                 in_container=plan.in_container,
+                overrides=overrides,
             )
         if not choice.fits and requirements is None:
             request.progress.warn("the project lists no dependencies: the package holds none")
@@ -119,15 +130,7 @@ def find_dependencies(request: Request, *, timestamp: int) -> Dependencies | Non
         python = request.target.full_version
         segment_key, segment = make_segment(store, wheels, python=python, timestamp=timestamp)
     distributions = tuple(wheel.distribution for wheel in wheels)
-    in_container = None
-    if obtained.in_container:
-        container = request.container()
-        in_container = InContainer(
-            distributions=obtained.in_container,
-            image=container.image,
-            digest=obtained.digest,
-            before=container.before,
-        )
+    in_container = _container_of(request, obtained)
     if choice.fits and not any(entry.is_path for entry in lock.distributions):
         plan = _Plan(
             record=choice.record,
@@ -138,8 +141,60 @@ def find_dependencies(request: Request, *, timestamp: int) -> Dependencies | Non
         plan.keep(store, choice.key)
     source = _source(request, requirements, fits=choice.fits)
     return Dependencies(
-        distributions=distributions, segment=segment, source=source, in_container=in_container
+        distributions=distributions,
+        segment=segment,
+        source=source,
+        in_container=in_container,
+        overrides=overrides,
     )
+
+
+def _container_of(request: Request, obtained: Obtained) -> InContainer | None:
+    if not obtained.in_container:
+        return None
+    container = request.container()
+    return InContainer(
+        distributions=obtained.in_container,
+        image=container.image,
+        digest=obtained.digest,
+        before=container.before,
+    )
+
+
+def recall_files(request: Request) -> tuple[str, ...] | None:
+    """The paths in the package of what a build with the lock on disk would bring.
+
+    Returns:
+        None where that is not known: the lock is missing or does not fit, or the store does not
+        have all of its wheels. Nothing is resolved, and nothing fetched.
+    """
+    if request.options.mode in ("none", "remote"):
+        return None
+    try:
+        requirements = request.requirements()
+        choice = _LockChoice.make(request, requirements, zip_timestamp(request.environ))
+        if not choice.fits:
+            return None
+        plan = choice.plan
+        if plan is not None and (segment := find_segment(request.store, plan.segment)) is not None:
+            return segment.paths()
+        lock = _find_lock(request, requirements, use_file=True)
+        return _paths_of_wheels(request.store, lock)
+    # What is wrong with the requirements, the lock or the store is said by who builds.
+    except (AzpackError, OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _paths_of_wheels(store: Store, lock: Lock) -> tuple[str, ...] | None:
+    paths: list[str] = []
+    for entry in lock.distributions:
+        # What was built of a source is named after how it was built, and that may be in many ways.
+        wheel = store.find_wheel(entry.sha256) if entry.is_wheel else None
+        if wheel is None:
+            return None
+        contents = WheelContents.from_json((wheel.parent / CONTENTS).read_bytes())
+        paths += (SITE_PACKAGES + found.path for found in contents.entries)
+    return tuple(paths)
 
 
 def _source(request: Request, requirements: Requirements | None, *, fits: bool) -> str:

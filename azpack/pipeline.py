@@ -8,23 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from azpack import __version__
 from azpack.app.collect import collect_files
-from azpack.checks.remembered import Checked, check_once
-from azpack.checks.selection import Selection
-from azpack.checks.support import support_findings
 from azpack.dependencies import (
     find_dependencies,
     locate_distributions,
 )
-from azpack.errors import FindingsError, UsageError
+from azpack.errors import UsageError
 from azpack.findings import Finding
 from azpack.outputs import find_output, written_paths
-from azpack.package.assemble import assemble, zip_timestamp
+from azpack.package.assemble import zip_timestamp
 from azpack.package.manifest import (
     check_companions,
     companions_of,
     make_manifest,
     write_companions,
 )
+from azpack.packing import all_findings, check_first, pack, refuse_errors
 from azpack.request import Request, make_request, target_of
 from azpack.stopwatch import Stopwatch
 from azpack.target.plans import find_publishing
@@ -55,6 +53,7 @@ class Contents:
 
     `source` is the file that lists the dependencies, empty where there is none; `remote` is what
     the platform is to install, in mode remote, and `in_container` what was built in a container.
+    `overrides` are requirements that stand in the place of what distributions ask for.
     """
 
     distributions: tuple[Distribution, ...] = ()
@@ -62,7 +61,13 @@ class Contents:
     source: str = ""
     remote: RemoteBuild | None = None
     in_container: InContainer | None = None
+    overrides: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def written(self) -> Mapping[str, bytes]:
+        """The files that azpack adds to the project's, or puts in their place, by path."""
+        return self.remote.written if self.remote is not None else {}
 
     @property
     def app_settings(self) -> Mapping[str, str]:
@@ -116,44 +121,22 @@ def build(
         files = _files(project, options, output=output, mode=mode)
         _check_files(files, mode, progress)
     with closing(make_request(project, options, target, environ, progress, clock)) as request:
-        checked = _check(request, files)
-        _refuse_errors(checked.findings)
+        checked = check_first(request, files)
+        refuse_errors(checked.findings)
         contents = _find_contents(request, files, mode, timestamp)
         checked.remember(request.store)
-    findings = _joined(request, checked, contents.findings)
-    _refuse_errors(findings)
     if contents.in_container is not None:
         mode, mode_reason = "docker", _explain_container(contents, target)
-    with clock.stage("assemble"), progress.stage("assemble"):
-        package = assemble(
-            files,
-            contents.segment,
-            output,
-            timestamp=timestamp,
-            checksum=options.checksum,
-            written=contents.remote.written if contents.remote is not None else {},
-        )
-        progress.advance(package.size)
+    package, findings = pack(request, files, contents, checked, output, timestamp=timestamp)
     publishing = find_publishing(
-        target.plan,
-        mode=mode,
-        package=output.name,
-        settings_file=beside.settings.name,
-        python=target.python,
-        more_settings=contents.app_settings,
-    )
+        target.plan, mode=mode, package=output.name, settings_file=beside.settings.name,
+        python=target.python, more_settings=contents.app_settings,
+    )  # fmt: skip
     result = Result(
-        package=package,
-        manifest=beside.manifest if companions else None,
-        mode=mode,
-        mode_reason=mode_reason,
-        target=target,
-        files=files,
-        contents=contents,
-        findings=findings,
-        timings=clock.timings,
-        app_settings=publishing.settings,
-    )
+        package=package, manifest=beside.manifest if companions else None,
+        mode=mode, mode_reason=mode_reason, target=target, files=files, contents=contents,
+        findings=findings, timings=clock.timings, app_settings=publishing.settings,
+    )  # fmt: skip
     if companions:
         write_companions(beside, _manifest(result, publishing), package)
     return result
@@ -171,35 +154,6 @@ def _manifest(result: Result, publishing: Publishing) -> dict[str, Any]:
         remote=result.contents.remote,
         in_container=result.contents.in_container,
     )
-
-
-def _check(request: Request, files: FileSet) -> Checked:
-    """What is to be said of the project, unless that is not wanted."""
-    if request.options.no_check:
-        return Checked(findings=())
-    with request.clock.stage("check"):
-        return check_once(files, request.target, _selection(request.options), request.store)
-
-
-def _joined(request: Request, checked: Checked, others: Sequence[Finding]) -> tuple[Finding, ...]:
-    """All that was found, of the target, the project and its dependencies, each once."""
-    of_target = _selection(request.options).filter(support_findings(request.target))
-    return tuple(dict.fromkeys((*of_target, *checked.findings, *others)))
-
-
-def _selection(options: Options) -> Selection:
-    return Selection.from_settings(
-        {
-            "select": options.select,
-            "ignore": options.ignore,
-            "per-file-ignores": options.per_file_ignores,
-        }
-    )
-
-
-def _refuse_errors(findings: Sequence[Finding]) -> None:
-    if any(finding.severity == "error" for finding in findings):
-        raise FindingsError(findings)
 
 
 def _find_contents(request: Request, files: FileSet, mode: str, timestamp: int) -> Contents:
@@ -221,6 +175,7 @@ def _find_contents(request: Request, files: FileSet, mode: str, timestamp: int) 
         segment=found.segment,
         source=found.source,
         in_container=found.in_container,
+        overrides=found.overrides,
         findings=tuple(map(_collision_finding, found.segment.collisions)),
     )
 
@@ -256,7 +211,7 @@ def plan(
     distributions: tuple[tuple[LockedDistribution, str | None], ...] = ()
     remote = None
     with closing(make_request(project, options, target, environ, progress, Stopwatch())) as request:
-        checked = _check(request, files)
+        checked = check_first(request, files)
         found: tuple[Finding, ...] = ()
         if mode == "remote":
             remote = _plan_remote(request, files)
@@ -274,7 +229,7 @@ def plan(
         files=files,
         distributions=distributions,
         remote=remote,
-        findings=_joined(request, checked, found),
+        findings=all_findings(request, checked.findings, found),
     )
 
 

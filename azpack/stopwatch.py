@@ -19,10 +19,11 @@ class Stopwatch:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Count what happens inside to the stage."""
+        """Count what happens inside to the stage, but for what stages within it count."""
+        before = sum(self.timings.values())
         start = time.perf_counter()
         try:
             yield
         finally:
-            seconds = time.perf_counter() - start
+            seconds = time.perf_counter() - start - (sum(self.timings.values()) - before)
             self.timings[name] = self.timings.get(name, 0.0) + seconds

@@ -64,7 +64,7 @@ def measure_set(place: Place, arguments: argparse.Namespace) -> Results:
         _run(contenders.lock_command(place))
     except ChildProcessError as error:
         raise SystemExit(f"azpack lock: {error}") from error
-    place.strip_hashes()
+    place.use_lock()
     large, quick = place.name == "large", arguments.quick
     cold = contenders.cold_contenders(
         place,

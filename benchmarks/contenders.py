@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import modules
+
 from azpack.target.target import ARCHITECTURE, find_target
 
 if TYPE_CHECKING:
@@ -109,6 +111,11 @@ class Place:
         return self.folder / "app-locked"
 
     @property
+    def edited(self) -> Path:
+        """The same, of which a file is edited before each build."""
+        return self.folder / "app-edited"
+
+    @property
     def requirements(self) -> Path:
         """What the app asks for, without versions."""
         return self.app / "requirements.txt"
@@ -140,8 +147,9 @@ class Place:
             lines = "\n".join(SETS[self.name])
             (root / "requirements.txt").write_text(f"{lines}\n", encoding="utf-8")
 
-    def strip_hashes(self) -> None:
-        """Write the pins without their hashes."""
+    def use_lock(self) -> None:
+        """Copy the app with its lock, and write the pins without their hashes."""
+        shutil.copytree(self.locked, self.edited)
         lines = self.hashed_pins.read_text(encoding="utf-8").splitlines()
         pins = [line.removesuffix(" \\") for line in lines if "==" in line]
         self.pins.write_text("\n".join(pins) + "\n", encoding="utf-8")
@@ -160,6 +168,10 @@ class Place:
     def target(self, tool: str) -> Path:
         """Where a peer installs to: the dependencies' place in a copy of the app."""
         return self.folder / f"{tool}-tree" / SITE_PACKAGES
+
+
+# One process, as an editor that builds on saving; the shell takes a millisecond of it.
+_EDIT = 'echo >> "$1" && shift && exec "$@"'
 
 
 def install() -> None:
@@ -197,6 +209,8 @@ def lock_command(place: Place) -> Contender:
 
 def machine_contenders() -> list[Contender]:
     """What does not depend on a set."""
+    app = WORK / "modules"
+    modules.make_app(app)
     return [
         Contender(
             key="interpreter",
@@ -212,6 +226,15 @@ def machine_contenders() -> list[Contender]:
             command=[_need("azpack"), "--version"],
             runs=15,
             caches={},
+            warmup=True,
+            own=True,
+        ),
+        Contender(
+            key="check",
+            label=f"azpack check, {modules.MODULES} modules",
+            command=[_need("azpack"), "check", str(app), "--python", PYTHON],
+            runs=7,
+            caches={"AZPACK_CACHE_DIR": WORK / "modules-cache"},
             warmup=True,
             own=True,
         ),
@@ -296,6 +319,31 @@ def _warm_azpack(place: Place, *, runs: int, resolving: int) -> list[Contender]:
             command=_build(place.locked, place.package),
             runs=runs,
             caches=caches,
+            warmup=True,
+            own=True,
+        ),
+        Contender(
+            key="azpack-edited",
+            label="azpack build, a file edited",
+            command=[
+                "sh",
+                "-c",
+                _EDIT,
+                "sh",
+                str(place.edited / "function_app.py"),
+                *_build(place.edited, place.folder / "edited.zip"),
+            ],
+            runs=runs,
+            caches=caches,
+            warmup=True,
+            own=True,
+        ),
+        Contender(
+            key="inspect",
+            label="azpack inspect",
+            command=[_need("azpack"), "inspect", str(place.package)],
+            runs=runs,
+            caches={},
             warmup=True,
             own=True,
         ),

@@ -95,6 +95,8 @@ _FASTER_COLD = {
 _LONGER_THAN_RESOLVING = 0.2
 _MEMORY = 40.0
 _VERSION = 0.060
+_SECONDS_CHECK = 0.5
+_SECONDS_INSPECT, _MEMORY_INSPECT = {"large": 1.0}, {"large": 100.0}
 
 
 def seconds(results: Results, key: str) -> float | None:
@@ -112,6 +114,8 @@ def checks(measured: Mapping[str, Results]) -> Iterator[Check]:
             yield from _cold_checks(name, results)
     if (version := seconds(measured.get("", {}), "version")) is not None:
         yield Check("azpack --version", version, _VERSION, "s", False)
+    if (check := measured.get("", {}).get("check")) is not None:
+        yield Check(check.label, check.median, _SECONDS_CHECK, "s", False)
 
 
 def _warm_checks(name: str, results: Results) -> Iterator[Check]:
@@ -130,6 +134,10 @@ def _warm_checks(name: str, results: Results) -> Iterator[Check]:
         yield Check(f"{name}, warm, against cp", own / copy, bound, "times", False)
     yield from _faster(f"{name}, warm", results, own, _FASTER_WARM[name])
     yield Check(f"{name}, warm, peak memory", results["azpack"].memory / MB, _MEMORY, "MB", False)
+    if (inspect := results.get("inspect")) is not None and name in _SECONDS_INSPECT:
+        yield Check(f"{name}, inspect", inspect.median, _SECONDS_INSPECT[name], "s", False)
+        peak = inspect.memory / MB
+        yield Check(f"{name}, inspect, peak memory", peak, _MEMORY_INSPECT[name], "MB", False)
     resolving, bare = seconds(results, "azpack-resolving"), seconds(results, "uv-compile")
     if resolving is not None and bare is not None:
         what = f"{name}, resolving again, beyond uv pip compile"

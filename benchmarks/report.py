@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from contenders import HERE, SETS, executable, zip_tool
 from figures import MB, checks, seconds
+from modules import MODULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -38,6 +39,7 @@ SECTIONS = (
         "Warm, versions known",
         (
             Row("azpack", "azpack build"),
+            Row("azpack-edited", "azpack build, a file edited"),
             Row("azpack-docker", "azpack build --mode docker"),
             Row("azpack-remote", "azpack build --mode remote"),
             Row("cp", "cp of the zip"),
@@ -52,6 +54,7 @@ SECTIONS = (
         "Warm, resolving again",
         (Row("azpack-resolving", "azpack build"), Row("uv-compile", "uv pip compile alone")),
     ),
+    Section("Of the package, warm", (Row("inspect", "azpack inspect"),)),
     Section(
         "Cold, resolving",
         (
@@ -120,7 +123,11 @@ def _times(measured: Mapping[str, Results], sets: Sequence[str]) -> Iterator[str
 def _others(measured: Mapping[str, Results], sets: Sequence[str]) -> Iterator[str]:
     start = measured.get("", {})
     rows = [["also", "found"]]
-    for key, label in (("version", "`azpack --version`"), ("interpreter", "`python -c pass`")):
+    for key, label in (
+        ("version", "`azpack --version`"),
+        ("interpreter", "`python -c pass`"),
+        ("check", f"`azpack check` of {MODULES} modules"),
+    ):
         if key in start:
             rows.append(
                 [f"{label}, median of {len(start[key].samples)}", _seconds(start[key].median)]
@@ -128,6 +135,9 @@ def _others(measured: Mapping[str, Results], sets: Sequence[str]) -> Iterator[st
     own = {name: measured[name]["azpack"] for name in sets if "azpack" in measured[name]}
     peaks = [f"{name} {measure.memory / MB:.1f} MB" for name, measure in own.items()]
     rows.append(["peak memory of `azpack build`, warm", ", ".join(peaks)])
+    inspected = {name: measured[name]["inspect"] for name in sets if "inspect" in measured[name]}
+    peaks = [f"{name} {measure.memory / MB:.1f} MB" for name, measure in inspected.items()]
+    rows.append(["peak memory of `azpack inspect`", ", ".join(peaks)])
     times = [f"{name} {measure.processor:.3f} s" for name, measure in own.items()]
     rows.append(["processor time of `azpack build`, warm", ", ".join(times)])
     return _table(rows)
@@ -205,7 +215,7 @@ def _draw(measured: Mapping[str, Results], path: Path) -> None:
 
 def _draw_set(panel: Any, results: Results, *, title: str) -> None:
     position, places, labels = 0.0, [], []
-    for section in (SECTIONS[0], SECTIONS[2]):
+    for section in (SECTIONS[0], SECTIONS[3]):
         panel.text(
             0.0, position, section.title, transform=panel.get_yaxis_transform(),
             fontweight="bold", va="center",
@@ -235,4 +245,4 @@ def _draw_set(panel: Any, results: Results, *, title: str) -> None:
 
 
 def _drawn() -> Iterator[Row]:
-    return (row for section in (SECTIONS[0], SECTIONS[2]) for row in section.rows)
+    return (row for section in (SECTIONS[0], SECTIONS[3]) for row in section.rows)

@@ -39,7 +39,8 @@ _NEWER_SYNTAX = (
     ((3, 12), re.compile(r"\b(?i:f|fr|rf)['\"]|^\s*type\s+\w|\b(?:def|class)\s+\w+\s*\[")),
     ((3, 14), re.compile(r"\b(?i:t|tr|rt)['\"]|\bexcept\b[^:]*,")),
 )
-ImportKind = Literal["plain", "optional", "typing", "function"]
+_TESTED = {"sys.version_info", "sys.platform", "os.name", "platform.system"}
+ImportKind = Literal["plain", "optional", "typing", "function", "conditional"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +71,9 @@ class Import:
     """An import statement: `import MODULE`, or `from MODULE import NAMES`.
 
     `level` counts the dots of a relative one, `names` is empty for `import MODULE`. `kind` is
-    "optional" where its failing is caught, "typing" where only a type checker sees it, "function"
-    where it runs when a function is called, else "plain".
+    "optional" where its failing is caught or only another system or version comes to it, "typing"
+    where only a type checker sees it, "function" where it runs when a function is called,
+    "conditional" where it does so by what an `if` says, else "plain".
     """
 
     line: int
@@ -261,11 +263,14 @@ def _children(node: ast.AST, kind: ImportKind) -> Iterator[tuple[ast.AST, Import
         elif name == "handlers" and _is_guarded(node):
             # What is imported instead is there for the sake of the other case.
             here = "optional"
-        elif name == "orelse" and isinstance(node, ast.If) and _is_version_test(node.test):
-            here = "optional"
+        elif isinstance(node, ast.If) and not _is_guarded(node):
+            if _is_of_circumstances(node.test):
+                here = "optional"
+            elif inner == "plain":
+                here = "conditional"
         for child in value:
             if isinstance(child, ast.AST):
-                yield child, here if inner in ("plain", "function") else inner
+                yield child, inner if inner in ("optional", "typing") else here
 
 
 def _is_guarded(node: ast.AST) -> bool:
@@ -283,9 +288,11 @@ def _is_guarded(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and _last_name(node.test) == "TYPE_CHECKING"
 
 
-def _is_version_test(test: ast.expr) -> bool:
+def _is_of_circumstances(test: ast.expr) -> bool:
+    """Whether a test is of the Python or the system, or of being run as a program."""
     return any(
-        isinstance(node, ast.Attribute) and node.attr in ("version_info", "platform")
+        (isinstance(node, ast.Attribute) and f"{_last_name(node.value)}.{node.attr}" in _TESTED)
+        or (isinstance(node, ast.Name) and node.id == "__name__")
         for node in ast.walk(test)
     )
 

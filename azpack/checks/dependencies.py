@@ -13,6 +13,7 @@ from azpack.checks.provided import ProvidedModules
 from azpack.checks.requirement_lines import requirement_lines
 from azpack.checks.rules import make_finding
 from azpack.package.contents import PackageSubject
+from azpack.package.installed import canonical
 from azpack.package.segment import SITE_PACKAGES
 from azpack.target.worker import shadowed_versions
 
@@ -44,8 +45,7 @@ _NEW_1 = (1, 26)  # the line that refuses Python 3.13
 
 def check(subject: Subject) -> Iterator[Finding]:
     """What is wrong with what an app lists and imports."""
-    dependencies = [*_listed(subject), *_packed(subject)]
-    for dependency in dependencies:
+    for dependency in _dependencies(subject):
         yield from _judge(dependency, subject.target.version)
     yield from _imports(subject)
 
@@ -58,6 +58,18 @@ class _Dependency(NamedTuple):
     version: str
     path: str
     line: int | None
+
+
+def _dependencies(subject: Subject) -> Iterator[_Dependency]:
+    """Each one once: of what is listed and packed the version is known, and the line."""
+    packed = {dependency.name: dependency for dependency in _packed(subject)}
+    there = frozenset(packed)
+    for listed in _listed(subject):
+        if listed.name not in there:
+            yield listed
+        elif (found := packed.pop(listed.name, None)) is not None:
+            yield found._replace(path=listed.path, line=listed.line)
+    yield from packed.values()
 
 
 def _listed(subject: Subject) -> Iterator[_Dependency]:
@@ -75,9 +87,17 @@ def _listed(subject: Subject) -> Iterator[_Dependency]:
 
 
 def _packed(subject: Subject) -> Iterator[_Dependency]:
+    """Those in a package, by the names of their folders, which is all that is needed of them."""
     if isinstance(subject, PackageSubject):
-        for entry in subject.contents.packed:
-            yield _Dependency(entry.key, None, entry.version, entry.info, None)
+        folders = {
+            path[: path.find("/", len(SITE_PACKAGES))]
+            for path in subject.tree.paths()
+            if ".dist-info/" in path and path.startswith(SITE_PACKAGES)
+        }
+        for folder in sorted(folders):
+            if folder.endswith(".dist-info"):
+                name, _, version = folder[len(SITE_PACKAGES) : -len(".dist-info")].partition("-")
+                yield _Dependency(canonical(name), None, version, folder, None)
 
 
 def _judge(dependency: _Dependency, python: tuple[int, int]) -> Iterator[Finding]:
@@ -184,8 +204,8 @@ def _older(version: str, other: str) -> bool:
 
 def _imports(subject: Subject) -> Iterator[Finding]:
     """AZP401 and AZP403."""
-    paths = subject.tree.paths()
-    installed = any(path.startswith(SITE_PACKAGES) for path in paths)
+    paths = (*subject.tree.paths(), *(subject.brought or ()))
+    installed = subject.brought is not None or any(path.startswith(SITE_PACKAGES) for path in paths)
     lines = [*requirement_lines(subject.tree)]
     if not installed and (lines or (subject.kind == "project" and _has_other_lists(subject))):
         return  # what that will bring is not known

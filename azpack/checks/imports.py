@@ -22,6 +22,7 @@ _MENTIONED = re.compile(rb"^[ \t]*(?:from[ \t]+(\w[\w.]*)|import[ \t]+([^#\n]+))
 # What azure-functions, grpcio and python-dateutil need, and what newer workers run on: there as a
 # rule, so that nobody is warned of them.
 _COMES_ALONG = frozenset({"markupsafe", "six", "typing_extensions", "uvloop", "werkzeug"})
+_LATE = ("function", "conditional")
 # Of whoever does this, no one can say where modules are looked for.
 _PATH_CHANGES = re.compile(
     rb"\bsys\.(?:path|meta_path|modules)\b|\bsite\.addsitedir\b|\b__path__\b"
@@ -31,7 +32,8 @@ _PATH_CHANGES = re.compile(
 class Imported(NamedTuple):
     """An import of a module that is not the app's own: the names that it needs, and where.
 
-    `is_late` says that it runs only when a function of the module is called.
+    `is_late` says that it need not run: when a function of the module is called, or if something
+    is so.
     """
 
     name: str
@@ -75,7 +77,7 @@ class Imports:
                 continue
             for name in _names(found):
                 if self._is_foreign(name):
-                    yield Imported(name, module.path, found.line, found.kind == "function")
+                    yield Imported(name, module.path, found.line, found.kind in _LATE)
 
     def _is_foreign(self, name: str) -> bool:
         top = name.partition(".")[0]

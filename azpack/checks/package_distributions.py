@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
     from azpack.checks.rules import Subject
-    from azpack.findings import Finding
+    from azpack.findings import Finding, Severity
     from azpack.package.contents import PackageContents
     from azpack.package.installed import Installed
     from azpack.target.target import Target
@@ -38,9 +38,10 @@ def check(subject: Subject) -> Iterator[Finding]:
         return
     counts = Counter(entry.key for entry in subject.contents.packed)
     yield from _twice(subject.contents.packed, counts)
+    shared = _shared(subject.contents.packed)
     for entry in subject.contents.packed:
         if counts[entry.key] == 1:
-            yield from _incomplete(subject.contents, entry)
+            yield from _incomplete(subject.contents, entry, shared)
     yield from _without_metadata(subject.contents)
     yield from _Needs(subject).findings()
 
@@ -57,7 +58,15 @@ def _twice(packed: Iterable[Installed], counts: Counter[str]) -> Iterator[Findin
         )
 
 
-def _incomplete(contents: PackageContents, entry: Installed) -> Iterator[Finding]:
+def _shared(packed: Iterable[Installed]) -> frozenset[str]:
+    """The files that several distributions bring; they have the bytes of one of these alone."""
+    counts = Counter(path for entry in packed for path in entry.record or ())
+    return frozenset(path for path, count in counts.items() if count > 1)
+
+
+def _incomplete(
+    contents: PackageContents, entry: Installed, shared: frozenset[str]
+) -> Iterator[Finding]:
     """AZP508, for a distribution whose metadata or files are not all there."""
     if entry.fault:
         yield make_finding(
@@ -72,7 +81,9 @@ def _incomplete(contents: PackageContents, entry: Installed) -> Iterator[Finding
             own = entry.fault and path.startswith(f"{entry.info}/")  # said already
             if not (path.endswith(".pyc") or own or contents.prefix + path in unreadable):
                 missing.append(path)
-        elif size not in (None, entries[path].size) and not path.startswith(f"{entry.info}/"):
+        elif path in shared or path.startswith(f"{entry.info}/"):
+            continue
+        elif size not in (None, entries[path].size):
             different.append(path)
     if missing or different:
         fatal = bool(different) or any(map(_is_code, missing))
@@ -141,6 +152,7 @@ class _Needs:
             if path.startswith(SITE_PACKAGES) and path not in subject.contents.owners
         }
         self._tree = subject.contents.tree
+        self._overridden = subject.overridden
 
     def findings(self) -> Iterator[Finding]:
         from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -166,6 +178,7 @@ class _Needs:
                             f"{what} needs {requirement.name}{requirement.specifier}, {fault}",
                             path=entry.info,
                             hint="resolve for the target: 'azpack lock', then 'azpack build'",
+                            severity=self._severity(requirement),
                         )
 
     def _fault(self, requirement: Requirement) -> str:
@@ -177,6 +190,10 @@ class _Needs:
         if any(_contains(requirement, entry.version) for entry in found):
             return ""
         return f"and {found[0].version} is in the package"
+
+    def _severity(self, requirement: Requirement) -> Severity | None:
+        """Who overrides a requirement knows better, as a rule."""
+        return "warning" if canonical(requirement.name) in self._overridden else None
 
     def _extras(self) -> dict[str, set[str]]:
         """The extras that are asked for of each distribution, by requirements.txt or by others."""

@@ -137,6 +137,7 @@ def _size(size: int, limit: int, what: str, room: str) -> Iterator[Finding]:
         yield make_finding(
             "AZP507",
             f"{what} has {size / 1e6:,.0f} MB, {'over' if over else 'not far from'} {room}",
-            hint="leave out what is not needed (see the largest files below), or use another plan",
+            hint="leave out what is not needed ('azpack inspect' shows the largest files), or use "
+            "another plan",
             severity="error" if over else "warning",
         )

@@ -16,14 +16,23 @@ if TYPE_CHECKING:
     from azpack.target.target import Target
 
 
-def check_project(files: FileSet, target: Target, selection: Selection) -> tuple[Finding, ...]:
+def check_project(
+    files: FileSet,
+    target: Target,
+    selection: Selection,
+    *,
+    brought: tuple[str, ...] | None = None,
+) -> tuple[Finding, ...]:
     """What the rules have to say of a project, of which `files` would be packed.
+
+    `brought` are the paths of what its dependencies would bring, where that is known.
 
     Raises:
         FileError: a file can't be read.
     """
     tree = FolderTree(files)
     app = read_app(tree, target, left_out=tree.left_out, script=declared_script(files.root))
-    return check_tree(
-        Subject(kind="project", tree=tree, target=target, app=app, files=files), selection
+    subject = Subject(
+        kind="project", tree=tree, target=target, app=app, files=files, brought=brought
     )
+    return check_tree(subject, selection)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # What the worker has in namespaces that it shares with others' distributions.
 _WORKER_SHARES = ("azure.functions", "azurefunctions.extensions.base", "google.protobuf")
 SHARED_NAMESPACES = frozenset(name.partition(".")[0] for name in _WORKER_SHARES)
+# setuptools puts its own distutils in the place of that which Python 3.12 has no more.
+_DISTUTILS, _BRINGS_DISTUTILS = "distutils", "_distutils_hack"
 _MODULES = (".py", ".pyc", ".so", ".pyd")
 
 
@@ -48,6 +50,8 @@ class ProvidedModules:
         for shared in _WORKER_SHARES:
             if f"{name}.".startswith(f"{shared}.") or shared.startswith(f"{name}."):
                 return True
+        if name.partition(".")[0] == _DISTUTILS and _BRINGS_DISTUTILS in self._folders[""]:
+            return True
         folder = ""
         for part in name.split("."):
             if part in self._modules.get(folder, ()):

@@ -41,6 +41,8 @@ class Subject:
     """What is checked: the files of a project before a build, or of a finished package.
 
     `files` is what was collected of a project, and what was left out; None for a package.
+    `brought` are the paths of what its dependencies bring to the package, None where that is not
+    known; those of a package are in its tree.
     """
 
     kind: Literal["project", "package"]
@@ -48,6 +50,7 @@ class Subject:
     target: Target
     app: AppModel
     files: FileSet | None = None
+    brought: tuple[str, ...] | None = None
 
 
 # A rule family's entry point: azpack/checks/FAMILY.py has `check(subject) -> Iterator[Finding]`.

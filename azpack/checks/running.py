@@ -19,13 +19,13 @@ from azpack.checks import (
 from azpack.checks.selection import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from azpack.app.tree import Tree
     from azpack.checks.rules import Check, Subject
     from azpack.findings import Finding
 
-__all__ = ["FAMILIES", "check_tree"]
+__all__ = ["FAMILIES", "OF_DISTRIBUTIONS", "check_tree", "in_order"]
 
 FAMILIES: tuple[Check, ...] = (
     host_json.check,
@@ -38,23 +38,31 @@ FAMILIES: tuple[Check, ...] = (
     package_code.check,
     package_distributions.check,
 )
+# Those that look at nothing but the distributions in a package.
+OF_DISTRIBUTIONS: tuple[Check, ...] = (package_distributions.check,)
 
 _ALL = Selection()
 _COMMENT = re.compile(r"#\s*azpack:\s*ignore\[([A-Za-z0-9,\s]*)\]")
 
 
-def check_tree(subject: Subject, selection: Selection = _ALL) -> tuple[Finding, ...]:
-    """What the rules have to say of a subject, sorted by path, line and code.
+def check_tree(
+    subject: Subject, selection: Selection = _ALL, families: Sequence[Check] = FAMILIES
+) -> tuple[Finding, ...]:
+    """What the rules have to say of a subject, in order.
 
-    What is of no file in particular comes first. Left out is what `selection` does not choose,
+    Left out is what `selection` does not choose,
     and what a comment in a Python file ignores: `# azpack: ignore[AZP106]` on the line, or, alone
     on a line before the file's first statement, for the whole file.
     """
     findings = list(subject.app.findings)
-    for check in FAMILIES:
+    for check in families:
         findings += check(subject)
-    chosen = _without_ignored(selection.filter(findings), subject.tree)
-    return tuple(sorted(chosen, key=_place))
+    return in_order(_without_ignored(selection.filter(findings), subject.tree))
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings by path, line and code; first those of no file in particular."""
+    return tuple(sorted(findings, key=_place))
 
 
 def _place(finding: Finding) -> tuple[str, int, str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,14 @@ from azpack.checks.rules import load_rules
 from azpack.checks.selection import Selection, parse_codes
 from azpack.cli.console import Outcome, counted
 from azpack.cli.findings_output import findings_outcome, project_places
+from azpack.dependencies import recall_files
 from azpack.errors import UsageError
 from azpack.package.manifest import target_table
 from azpack.pipeline import collect_project
+from azpack.progress import Progress
 from azpack.report.text import rule_lines
+from azpack.request import make_request
+from azpack.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from azpack.cli.main import Invocation
@@ -26,8 +31,12 @@ def run(invocation: Invocation) -> Outcome:
         return _explain(invocation.arguments.explain)
     project = find_project(invocation.project)
     settings = invocation.settings(project.root)
-    target, files = collect_project(project, invocation.options_from(settings))
-    findings = check_project(files, target, Selection.from_settings(settings))
+    options = invocation.options_from(settings)
+    target, files = collect_project(project, options)
+    request = make_request(project, options, target, os.environ, Progress(), Stopwatch())
+    findings = check_project(
+        files, target, Selection.from_settings(settings), brought=recall_files(request)
+    )
     return findings_outcome(
         findings,
         invocation,

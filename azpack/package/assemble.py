@@ -27,7 +27,7 @@ from azpack.package.segment import SITE_PACKAGES, deflate, digest_line
 from azpack.store import damaged_store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from typing import BinaryIO
 
@@ -101,12 +101,13 @@ def assemble(
     timestamp: int,
     checksum: bool = False,
     written: Mapping[str, bytes] = MappingProxyType({}),
+    accept: Callable[[int], None] | None = None,
 ) -> Package:
     """Write the zip of a project's files and of the dependencies in `segment`.
 
-    `written` are small files that no project has, or that
-    stand in the place of its own: their contents by path. `output` is replaced only when the zip
-    is whole. Memory does not grow with the size of the files.
+    `written` are small files that no project has, or that stand in the place of its own: their
+    contents by path. `output` is replaced only when the zip is whole, and `accept`, given the
+    descriptor of its file, has raised nothing. Memory does not grow with the size of the files.
 
     Raises:
         FileError: a file can't be read, or changes meanwhile, or the zip can't be written.
@@ -138,6 +139,9 @@ def assemble(
             digest = hasher.result() if hasher is not None else hashlib.sha256()
             _hash_rest(out, digest, start=data_size)
             sha256 = digest.hexdigest()
+        if accept is not None:
+            out.flush()
+            accept(out.fileno())
     return Package(
         path=output,
         content_digest=content_digest,

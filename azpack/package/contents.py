@@ -30,8 +30,11 @@ _DEEPEST_APP = 4
 class AppTree:
     """The part of a zip below a folder, as a `Tree` of its own."""
 
-    def __init__(self, whole: ZipTree, prefix: str) -> None:
-        """Take what stands below `prefix`, "" or with a slash at the end."""
+    def __init__(self, whole: ZipTree, prefix: str, *, without: str = "") -> None:
+        """Take what stands below `prefix`, "" or with a slash at the end.
+
+        What begins with `without` there, if that is given, is not taken.
+        """
         self._whole = whole
         self._prefix = prefix
         self.entries: Mapping[str, Member] = (
@@ -39,8 +42,9 @@ class AppTree:
                 path[len(prefix) :]: member
                 for path, member in whole.entries.items()
                 if path.startswith(prefix)
+                and not (without and path.startswith(without, len(prefix)))
             }
-            if prefix
+            if prefix or without
             else whole.entries
         )
 
@@ -67,9 +71,21 @@ class PackageContents:
     `prefix` is the folder in which host.json stands, where that is not the root: the host does not
     look there, but it is what the package was meant to be, and `tree` starts there. Other paths
     are relative to it too.
+
+    Of a package that azpack builds itself more is known: its dependencies are `sound` if their
+    native code was held against the target before they were packed, and `known` if nothing is to
+    be said of them any more. Then neither their metadata nor their code is read: `installed` and
+    `native` have what else there is.
     """
 
-    def __init__(self, package: ZipTree, twin: Twin | None = None) -> None:
+    def __init__(
+        self,
+        package: ZipTree,
+        twin: Twin | None = None,
+        *,
+        sound: bool = False,
+        known: bool = False,
+    ) -> None:
         """Look at the names; the files are read when they are asked for.
 
         What a `twin` has too is taken from there.
@@ -78,11 +94,13 @@ class PackageContents:
         self._twin = twin
         self.prefix = _find_prefix(package.entries)
         self.tree = AppTree(package, self.prefix)
+        self._sound = SITE_PACKAGES if sound else ""
+        self._read = AppTree(package, self.prefix, without=SITE_PACKAGES) if known else self.tree
 
     @cached_property
     def installed(self) -> tuple[Installed, ...]:
         """The distributions, wherever they are."""
-        return read_installed(self.tree)
+        return read_installed(self._read)
 
     @cached_property
     def packed(self) -> tuple[Installed, ...]:
@@ -136,9 +154,9 @@ class PackageContents:
     @cached_property
     def _native_in_zip(self) -> NativeFiles:
         """The same by its paths in the zip; what the twin has too is not read again."""
-        paths = [self.prefix + path for path in self.tree.entries]
+        paths = [self.prefix + path for path in self._read.entries]
         if self._twin is None or self._twin.contents.prefix != self.prefix:
-            return read_native(self.zip, paths)
+            return read_native(self.zip, paths, sound=self._sound)
         same, known = self._twin.same, self._twin.contents._native_in_zip
         own = read_native(self.zip, (path for path in paths if path not in same))
         codes = [*own.codes, *(code for code in known.codes if code.name in same)]
@@ -177,7 +195,12 @@ def _find_prefix(paths: Mapping[str, object]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageSubject(Subject):
-    """A package that is checked; `is_remote` says that it is to be built on the platform."""
+    """A package that is checked.
+
+    `is_remote` says that it is to be built on the platform, and `overridden` has the names (PEP
+    503) of the distributions whose versions the user chose whatever others ask for.
+    """
 
     contents: PackageContents = field(repr=False)
     is_remote: bool = False
+    overridden: frozenset[str] = frozenset()

@@ -65,8 +65,11 @@ class NativeFiles(NamedTuple):
     foreign: tuple[Foreign, ...]
 
 
-def read_native(tree: ZipTree, paths: Iterable[str]) -> NativeFiles:
+def read_native(tree: ZipTree, paths: Iterable[str], *, sound: str = "") -> NativeFiles:
     """Find and read the native code among `paths`.
+
+    Below the folder `sound` that of Linux is known to run on the target: it is read only where
+    another system's may stand in its place.
 
     Raises:
         FileError: a file is damaged.
@@ -81,6 +84,8 @@ def read_native(tree: ZipTree, paths: Iterable[str]) -> NativeFiles:
             objects.append(path)
         elif found := _foreign(tree, path, head):
             foreign.append(found)
+    if sound and not any(file.module and file.path.startswith(sound) for file in foreign):
+        objects = [path for path in objects if not path.startswith(sound)]
     return NativeFiles(tuple(_read_all(tree, objects)), tuple(foreign))
 
 

@@ -62,6 +62,16 @@ class Segment:
     uncompressed_size: int
     collisions: tuple[Collision, ...]
 
+    @property
+    def key(self) -> str:
+        """What the store has it under: a hash of all that it depends on."""
+        return self.data.parent.name
+
+    def paths(self) -> tuple[str, ...]:
+        """The paths of its entries in the package."""
+        lines = self.digest_lines.read_text(encoding="utf-8").split("\n")
+        return tuple(line.partition("\0")[0] for line in lines if line)
+
 
 def find_segment(store: Store, key: str) -> Segment | None:
     """The segment under `key`, if the store has it."""

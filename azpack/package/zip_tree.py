@@ -37,21 +37,25 @@ class ZipTree:
     the size of the content.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, fd: int | None = None) -> None:
         """Open the zip, and look whether all entries are where the directory says.
+
+        One that azpack itself just wrote, and that has no name yet, is read by its descriptor
+        `fd`; of that one the places are known.
 
         Raises:
             FileError: it can't be read, is no zip, is damaged, or has too many entries.
         """
         self.path = path
         self._left = _MOST_INFLATED
-        self._fd = _open(path)
+        self._fd = _open(path) if fd is None else os.dup(fd)
         try:
             self.file_size = os.fstat(self._fd).st_size
             members = read_directory(self._fd, lenient=True)
             if len(members) > _MOST_ENTRIES:
                 raise ArchiveError(f"it has {len(members):,} entries, {_MOST_ENTRIES:,} at most")
-            _check_places(self._fd, members)
+            if fd is None:
+                _check_places(self._fd, members)
         except ArchiveError as error:
             os.close(self._fd)
             raise self._damaged(error) from error

@@ -52,6 +52,8 @@ def package_app(tmp_path: Path, shared_cache: Path, version: str) -> Callable[[s
         result = _run_azpack([*command, "--json"], cache=shared_cache)
         assert result["status"] == "ok"
         assert result["data"]["package"]["path"] == str(output)
+        inspected = _run_azpack(["inspect", str(output), "--json"], cache=shared_cache)
+        assert inspected["data"]["findings"] == result["data"]["findings"]
         return _unpack(output, tmp_path / "package")
 
     return package

@@ -12,7 +12,9 @@ import pytest
 
 from azpack.checks.rules import load_rules
 from tests.commands import Azpack, make_app
+from tests.distributions import make_wheel
 from tests.fixture_apps import APPS, copy_app
+from tests.objects import make_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -199,3 +201,56 @@ def test_no_such_project(azpack: Azpack, tmp_path: Path) -> None:
     left_out = make_app(tmp_path / "left", files={".funcignore": "host.json\n"})
     found = azpack.run("check", left_out, "--json").findings()
     assert "AZP101" in found
+
+
+@pytest.fixture
+def importing(tmp_path: Path) -> Path:
+    """An app that imports what its only dependency has, and what nothing has."""
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    modules = {"two_b/__init__.py": b"", "space/of/its/own.py": b"", "bare.so": make_object()}
+    make_wheel(wheels, "one-a", files=modules, tag="py3-none-manylinux_2_17_x86_64")
+    imports = "import two_b.c, bare, nowhere\nfrom space.of import its, hers\n"
+    files = {"function_app.py": f"{imports}{FUNCTION}"}
+    return make_app(tmp_path / "app", f"--find-links {wheels}\none-a\n", files=files)
+
+
+def missing(azpack: Azpack, app: Path) -> list[str]:
+    """The modules that nothing provides, as far as is known."""
+    done = azpack.run("check", app, "--json", "--fail-on", "never")
+    rows = done.data()["findings"]
+    assert {row["code"] for row in rows} <= {"AZP403"}
+    return [row["message"].removeprefix("nothing provides the module ") for row in rows]
+
+
+def test_imports_against_what_a_lock_was_built_to(azpack: Azpack, importing: Path) -> None:
+    assert missing(azpack, importing) == []  # nothing is known of one-a, and nothing guessed
+    assert azpack.run("lock", importing).code == 0
+    assert missing(azpack, importing) == []
+    assert azpack.run("build", importing, "--no-check").code == 0
+    found = missing(azpack, importing)
+    assert [text.partition(":")[0] for text in found] == ["nowhere", "space.of.hers"]
+    (importing / "azpack.toml").write_text("mode = 'remote'\n")
+    assert missing(azpack, importing) == []
+    (importing / "azpack.toml").unlink()
+    lock = importing / "pylock.toml"
+    lock.write_text(f"{lock.read_text()}\n# the same, and never built from\n")
+    assert missing(azpack, importing) == found
+    (contents,) = azpack.cache.glob("v*/wheels/*/*/contents.json")
+    whole = contents.read_bytes()
+    for damaged in (b"", b"{}", whole[:-9]):
+        contents.write_bytes(damaged)
+        assert missing(azpack, importing) == []
+    contents.write_bytes(whole)
+    with (importing / "requirements.txt").open("a") as requirements:
+        requirements.write("two\n")
+    assert missing(azpack, importing) == []  # the lock does not fit any more
+
+
+def test_a_wheel_that_is_not_here(azpack: Azpack, importing: Path, tmp_path: Path) -> None:
+    assert azpack.run("build", importing, "--no-check").code == 0
+    make_wheel(tmp_path / "wheels", "other")
+    with (importing / "requirements.txt").open("a") as requirements:
+        requirements.write("other\n")
+    assert azpack.run("lock", importing).code == 0
+    assert missing(azpack, importing) == []

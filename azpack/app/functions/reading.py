@@ -197,7 +197,7 @@ class _Reading:
     def _ignored_import(self, path: str, missing: str, rule: str) -> Finding | None:
         name = missing.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         for found in imports_of(parse_module(self._tree, path)):
-            if found.kind in ("plain", "function") and _imports(found, name, path):
+            if found.kind not in ("optional", "typing") and _imports(found, name, path):
                 hint = f"the rule is {rule}: remove it, or add !/{missing} to .funcignore"
                 message = f"{missing}, imported here, is left out of the package"
                 return _finding("AZP111", message, path, found.line, hint)

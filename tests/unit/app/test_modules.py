@@ -38,7 +38,18 @@ def test_imports_with_their_lines() -> None:
     ("text", "expected"),
     [
         ("import a", "plain"),
-        ("if x:\n    import a", "plain"),
+        ("if x:\n    import a", "conditional"),
+        ("if x:\n    pass\nelif y:\n    import a", "conditional"),
+        ("if x:\n    pass\nelse:\n    import a", "conditional"),
+        ("if x:\n    try:\n        import a\n    except ImportError:\n        pass", "optional"),
+        ("if x:\n    def f():\n        import a", "conditional"),
+        ("def f():\n    if x:\n        import a", "function"),
+        ("if __name__ == '__main__':\n    import a", "optional"),
+        ("import os\nif os.name == 'nt':\n    import a", "optional"),
+        ("import sys\nif sys.platform == 'win32':\n    import a", "optional"),
+        ("import platform\nif platform.system() == 'Windows':\n    import a", "optional"),
+        ("import sys\nif sys.version_info < (3, 9):\n    import a", "optional"),
+        ("if settings.platform:\n    import a", "conditional"),
         ("try:\n    import a\nexcept ImportError:\n    pass", "optional"),
         ("try:\n    import a\nexcept (ValueError, ModuleNotFoundError):\n    pass", "optional"),
         ("try:\n    import a\nexcept:\n    pass", "optional"),
@@ -65,7 +76,7 @@ def test_kinds_of_imports(text: str, expected: str) -> None:
 
 def test_deep_nesting_is_no_recursion() -> None:
     text = "".join(" " * at + "if x:\n" for at in range(90)) + " " * 90 + "import a\n"
-    assert kinds(text) == [("a", "plain")]
+    assert kinds(text) == [("a", "conditional")]
 
 
 def test_modules_of_the_app() -> None:

@@ -122,6 +122,35 @@ def test_what_a_package_provides(statement: str, provided: bool, tmp_path: Path)
         assert (found[0].path, found[0].line) == ("function_app.py", 1)
 
 
+def test_imports_that_may_not_run(tmp_path: Path) -> None:
+    code = importing("import os, sys", "if os.getenv('DEBUG'):", "    import debugpy")
+    assert codes_of(findings_of(tmp_path, code, distribution("one"))) == [("AZP403", "warning")]
+    code = importing("import sys", "if sys.platform == 'win32':", "    import win32api")
+    assert findings_of(tmp_path, code, distribution("one")) == []
+
+
+def test_distutils_of_setuptools(tmp_path: Path) -> None:
+    code = importing("import setuptools, distutils.util")
+    files = {"setuptools/__init__.py": b"", "_distutils_hack/__init__.py": b""}
+    part = distribution("setuptools", files=files)
+    assert findings_of(tmp_path, code, part, python="3.13") == []
+    part = distribution("setuptools", files={"setuptools/__init__.py": b""})
+    found = findings_of(tmp_path, code, part, python="3.13")
+    assert codes_of(found) == [("AZP403", "error")]
+
+
+def test_what_is_known_to_be_brought(tmp_path: Path) -> None:
+    files = {**importing("import one.a, two"), "requirements.txt": b"one\n"}
+    assert project(tmp_path, files) == []
+    for brought in ((), (f"{SITE}one/__init__.py",)):
+        found = check_project(
+            collect_files(tmp_path), find_target(tmp_path, python="3.11"), ONLY, brought=brought
+        )
+        names = [finding.message.split()[4].rstrip(":") for finding in found]
+        assert names == (["two"] if brought else ["one.a", "two"])
+        assert set(codes_of(found)) == {("AZP403", "error")}
+
+
 def test_one_finding_for_an_import(tmp_path: Path) -> None:
     found = findings_of(
         tmp_path, importing("from two import a, b", "import two"), distribution("one")
@@ -226,6 +255,15 @@ def test_shadows(
     if version != "odd":
         listed = {"requirements.txt": f"{name}=={version}\n".encode()}
         assert codes_of(project(tmp_path, {**APP, **listed}, python=python)) == expected
+
+
+def test_one_finding_for_what_is_listed_and_packed(tmp_path: Path) -> None:
+    files = {**APP, "requirements.txt": b"\ngrpcio<2\ngrpcio>1 # again\n"}
+    part = distribution("grpcio", "1.80.0", {"grpc/__init__.py": b""})
+    (finding,) = findings_of(tmp_path, files, part)
+    assert (finding.code, finding.path, finding.line) == ("AZP409", "requirements.txt", 2)
+    assert "grpcio 1.80.0 takes" in finding.message
+    assert findings_of(tmp_path, files, distribution("grpcio", "1.59.3")) == []
 
 
 def test_lines_of_requirements(tmp_path: Path) -> None:

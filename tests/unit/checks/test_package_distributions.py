@@ -53,6 +53,19 @@ def test_file_of_another_size(tmp_path: Path) -> None:
     assert "one/__init__.py is of another size" in finding.message
 
 
+def test_file_that_two_distributions_bring(tmp_path: Path) -> None:
+    parts = [
+        distribution(name, files={f"{name}.py": b"", "shared/__init__.py": content})
+        for name, content in (("one", b""), ("two", b"VALUE = 1\n"))
+    ]
+    for order in (parts, parts[::-1]):  # whoever was installed last
+        assert findings_of(tmp_path, APP, *order) == []
+    del parts[1][f"{SITE}shared/__init__.py"]
+    assert findings_of(tmp_path, APP, *parts) == []
+    del parts[0][f"{SITE}shared/__init__.py"]
+    assert codes_of(findings_of(tmp_path, APP, *parts)) == 2 * ERROR_508
+
+
 def test_records_as_windows_writes_them(tmp_path: Path) -> None:
     files = distribution("one", files={"one/__init__.py": b"", "one/a b,c.txt": b""})
     record = f"{SITE}one-1.0.dist-info/RECORD"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from azpack.app.collect import FileSet
-from azpack.archive import copy_range
+from azpack.archive import copy_range, read_directory
 from azpack.errors import FileError, UsageError
 from azpack.package import assemble as assemble_module
 from azpack.package.assemble import PackedFile, assemble, zip_timestamp
@@ -449,3 +449,19 @@ def test_copying_with_and_without_the_kernel(
         monkeypatch.delattr(os, "copy_file_range", raising=False)
     files = {**APP, "random": os.urandom(2 * MIB)}
     check(build(root, make(root, files), segment, checksum=True), files, segment)
+
+
+def test_a_zip_that_is_not_accepted(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    paths = make(root, {"a": b"a"})
+    output = tmp_path / "app.zip"
+    output.write_bytes(b"old")
+
+    def refuse(fd: int) -> None:
+        assert [entry.name for entry in read_directory(fd)] == ["a"]
+        raise UsageError("refused", "no")
+
+    with pytest.raises(UsageError):
+        assemble(files_of(root, paths), None, output, timestamp=TIMESTAMP, accept=refuse)
+    assert output.read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir() if path != root] == ["app.zip"]
