@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import posixpath
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -334,7 +335,9 @@ class _Reader:
         path = module.path or ""
         if isinstance(value, FunctionValue):
             return value
-        if name not in module.names and not module.star:
+        if _is_made_when_run(evaluation.syntax_of(module), name):
+            self.unknown.append(f"{path}: whether there is a {name} can't be known")
+        elif name not in module.names and not module.star:
             self._report(
                 "AZP211",
                 f"there is no function {name} in {path}",
@@ -376,3 +379,12 @@ class _Reader:
             )
         for _, message, hint in annotation_problems(evaluation, parameters, bindings):
             self._report("AZP213", f"{self._folder}: {message}", found.line, hint, script)
+
+
+def _is_made_when_run(tree: ast.Module | None, name: str) -> bool:
+    """Whether a function of the module may make the name, as a global one or by __getattr__."""
+    if tree is None:
+        return False
+    return any(isinstance(it, ast.Global) and name in it.names for it in ast.walk(tree)) or any(
+        isinstance(it, ast.FunctionDef) and it.name == "__getattr__" for it in tree.body
+    )

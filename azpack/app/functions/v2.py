@@ -324,8 +324,8 @@ class _Reader:
     def _blueprint_findings(self, builders: list[Builder]) -> Iterator[Finding]:
         """AZP306, for blueprints of the modules that are imported, and of those that are not."""
         evaluation = self._evaluation
-        if not self._apps:
-            return
+        if not self._apps or any(app.doubts for app in self._apps.values()):
+            return  # which of them are registered can't be known
         for app in evaluation.apps:
             if app.kind == "blueprint" and app.certain and not app.doubts and app.functions:
                 yield from _unregistered(app, builders)
