@@ -379,6 +379,39 @@ V2_APPS = {
     "syntax error in a blueprint": _app(
         "from pages import bp\n", codes=("AZP301",), files={"pages.py": PAGES + "return +\n"}
     ),
+    "syntax error in a helper": _app(
+        "import helpers\n" + ROUTE, codes=("AZP301",), files={"helpers.py": "x = = 1\n"}
+    ),
+    "syntax error far away": _app(
+        "from lib import a\n" + ROUTE,
+        codes=("AZP301",),
+        files={
+            "lib/__init__.py": "", "lib/a.py": "from .b import *\n",
+            "lib/b.py": "from . import c\n", "lib/c.py": "return 1\n",
+        },
+    ),
+    "syntax error behind a try": _app(
+        "try:\n    import helpers\nexcept Exception:\n    helpers = None\n" + ROUTE,
+        "hello", files={"helpers.py": "x = = 1\n"},
+    ),
+    "syntax error behind a function": _app(
+        "def late():\n    import helpers\n" + ROUTE,
+        "hello", files={"helpers.py": "x = = 1\n"},
+    ),
+    "syntax error for type checkers": _app(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import helpers\n" + ROUTE,
+        "hello", files={"helpers.py": "x = = 1\n"},
+    ),
+    "syntax error in what is no module of the import": _app(
+        "from lib import helpers\n" + ROUTE,
+        "hello", files={"lib/__init__.py": "helpers = 1\n", "lib/helpers.py": "x = = 1\n"},
+    ),
+    "syntax error in a blueprint behind a try": _app(
+        "try:\n    from pages import bp\nexcept Exception:\n    bp = func.Blueprint()\n"
+        "app.register_functions(bp)\n" + ROUTE,
+        files={"pages.py": PAGES + "return +\n"},
+        unknown=True,
+    ),
     "byte-order mark and cookie": _script("\ufeff# coding: utf-8\n" + APP + ROUTE, "hello"),
     "circular imports": _script(
         HEAD + "app = func.FunctionApp()\nimport pages\n",
@@ -682,6 +715,14 @@ V1_APPS = {
     ),
     "script with a syntax error": V1App(
         table=function_json(), script="def main(req:\n", codes=("AZP211",)
+    ),
+    "helper with a syntax error": V1App(
+        table=function_json(), script="from . import code\ndef main(req): ...\n",
+        files={"Hello/code.py": "x = = 1\n"}, codes=("AZP301",),
+    ),
+    "helper by __app__ with a syntax error": V1App(
+        table=function_json(), script="from __app__.shared import code\ndef main(req): ...\n",
+        files={"shared/__init__.py": "", "shared/code.py": "x = = 1\n"}, codes=("AZP301",),
     ),
     "no binding": V1App(table={"scriptFile": "__init__.py", "bindings": []}, codes=("AZP203",)),
     "no trigger": V1App(

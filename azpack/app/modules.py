@@ -22,6 +22,7 @@ __all__ = [
     "Import",
     "Module",
     "Problem",
+    "check_syntax",
     "find_module",
     "imports_of",
     "is_namespace",
@@ -217,6 +218,33 @@ def problem_on(
         return Problem(message=error.msg or "invalid syntax", line=error.lineno, kind="syntax")
     except (RecursionError, MemoryError, ValueError):
         return Problem(message="it is nested too deeply", line=None, kind="unknown")
+    return None
+
+
+def check_syntax(tree: Tree, path: str, version: tuple[int, int]) -> Problem | None:
+    """What the target's Python has against a file, of which no syntax tree is kept.
+
+    Raises:
+        FileError: the file can't be read.
+        KeyError: there is no such file.
+    """
+    source = tree.read(path)
+    if len(source) >= READ_LIMIT:
+        return None
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if version < sys.version_info[:2]:
+                ast.parse(source, path, feature_version=version)
+            else:  # takes two thirds of the time
+                compile(source, path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return problem_on(parse_module(tree, path), version, compiled=True)
+    finally:
+        if collecting:
+            gc.enable()
     return None
 
 

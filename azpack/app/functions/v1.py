@@ -17,6 +17,7 @@ from azpack.app.functions.signature import (
     missing_bindings,
     missing_parameters,
 )
+from azpack.app.functions.startup import broken_imports
 from azpack.app.functions.values import Constant, FunctionValue, Items, ModuleValue
 from azpack.app.json_text import Document, JsonError, parse_json
 from azpack.app.modules import parse_module, problem_on
@@ -59,9 +60,14 @@ def read_v1(tree: Tree, reach: Reach, target: Target, left_out: LeftOut) -> V1Ap
     functions = [reader.read() for reader in readers]
     scripts = [it.script for it in functions if it is not None]
     reached = [reach.from_module(it) for it in scripts if it.endswith(".py")]
+    read = [it.script for it in functions if it is not None and it.parameters is not None]
+    broken = broken_imports(tree, reach, target, tuple(dict.fromkeys(read)))
     return V1App(
         functions=tuple(it for it in functions if it is not None),
-        findings=tuple(it for reader in readers for it in reader.findings),
+        findings=(
+            *(it for reader in readers for it in reader.findings),
+            *(it.finding(target.python, "so functions that import it fail") for it in broken),
+        ),
         unknown=tuple(it for reader in readers for it in reader.unknown),
         modules=frozenset().union(*reached),
     )

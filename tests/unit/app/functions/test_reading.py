@@ -8,6 +8,7 @@ import pytest
 from azpack.app.collect import collect_files
 from azpack.app.functions import http_path
 from azpack.app.functions.reading import declared_script, read_app, route_prefix
+from azpack.app.modules import _cache_of
 from azpack.app.tree_folder import FolderTree
 from azpack.checks.rules import load_rules
 from azpack.target.target import find_target
@@ -298,9 +299,11 @@ def test_other_case_of_a_script() -> None:
 
 
 def test_only_what_is_needed_is_parsed() -> None:
-    files = {f"helpers/m{at}.py": f"from helpers import m{at + 1}\n(" for at in range(100)}
+    files = {f"helpers/m{at}.py": f"from helpers import m{at + 1}\n" for at in range(100)}
     files |= {"helpers/__init__.py": "", "function_app.py": APP + "import helpers.m1\n" + ROUTE}
-    assert not codes(dict(files))
+    tree = TextTree(files)
+    assert not read_app(tree, TARGET).findings
+    assert set(_cache_of(tree).modules) == {"function_app.py"}
 
 
 def test_star_import_of_the_library() -> None:
