@@ -805,6 +805,9 @@ V1_APPS = {
         table=function_json(RETURN),
         script=HEAD + "def main(req) -> func.HttpResponse | str: ...\n", codes=("AZP213",),
     ),
+    "returns a number, it says": V1App(
+        table=function_json(RETURN), script="def main(req) -> 123: ...\n", codes=("AZP213",)
+    ),
     "input of another class": V1App(
         table=function_json(), script=HEAD + "def main(req: func.HttpResponse): ...\n",
         codes=("AZP213",),

@@ -86,6 +86,8 @@ def _unquoted(node: ast.expr | None) -> ast.expr | None:
 def _read(evaluation: Evaluation, node: ast.expr | None, scope: ModuleValue) -> Annotation:
     if _is_none(node):
         return Annotation(kind="class", name="builtins.None")
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float | bytes):
+        return _NO_CLASS
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
         return _union(evaluation, [node.left, node.right], scope)
     if isinstance(node, ast.Subscript):
