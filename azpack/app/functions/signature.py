@@ -51,7 +51,10 @@ _TAKEN_OUT = {
 
 
 class Problem(NamedTuple):
-    """An annotation that the worker refuses: of which binding, what is wrong, and the mend."""
+    """An annotation that the worker refuses: what is wrong, and the mend.
+
+    `binding` is the one that contradicts it; None where the annotation alone is wrong.
+    """
 
     binding: Binding | None
     message: str
@@ -166,7 +169,7 @@ def _type_problem(binding: Binding, annotation: Annotation) -> Problem | None:
     name = binding.name
     if inner.kind == "no class":
         return Problem(
-            binding,
+            None,
             f"the annotation of the parameter {name} is no class: the worker takes no unions, and "
             "no list[...] or dict[...]",
             "annotate it with one class, or typing.List[...], or not at all",
@@ -174,7 +177,7 @@ def _type_problem(binding: Binding, annotation: Annotation) -> Problem | None:
     taken = (_TAKEN_OUT if annotation.kind == "out" else _TAKEN_IN).get(binding.type or "")
     if inner.kind == "class" and taken and not _is_taken(inner.name, taken):
         return Problem(
-            binding,
+            None,
             f"the parameter {name} is annotated as {_last(inner.name)}, which is not what a "
             f"binding of type {binding.type} is",
             f"annotate it as {_listed(taken)}, or not at all",
@@ -194,7 +197,7 @@ def _return_problem(binding: Binding, annotation: Annotation) -> Problem | None:
     else:
         return None
     choice = _listed(taken) if taken else "one class"
-    return Problem(binding, what, f"annotate it as {choice}, or not at all")
+    return Problem(None, what, f"annotate it as {choice}, or not at all")
 
 
 def _is_taken(name: str, taken: tuple[str, ...]) -> bool:
@@ -206,5 +209,5 @@ def _last(name: str) -> str:
 
 
 def _listed(taken: tuple[str, ...]) -> str:
-    shown = [it if it.islower() else f"func.{it}" for it in taken]
-    return " or ".join(shown)
+    *others, last = [it if it.islower() else f"func.{it}" for it in taken]
+    return f"{', '.join(others)} or {last}"
