@@ -739,6 +739,10 @@ V1_APPS = {
     "binding name with an underscore": V1App(
         table=function_json({**BLOB, "name": "my_doc"}), script="def main(req, my_doc): ...\n"
     ),
+    "binding name with two underscores": V1App(
+        table=function_json({**BLOB, "name": "my__doc"}), script="def main(req, my__doc): ...\n",
+        codes=("AZP205",), by_worker=False,
+    ),
     "binding twice": V1App(
         table=function_json({**BLOB, "name": "REQ"}), script="def main(req, REQ): ...\n",
         codes=("AZP206",), by_worker=False,

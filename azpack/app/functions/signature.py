@@ -23,10 +23,10 @@ __all__ = [
     "missing_parameters",
 ]
 
-# Of the host's Utility.cs. It allows underscores in names of bindings since version 4.1038
-# (https://github.com/Azure/azure-functions-host/pull/10764).
+# Of the host's Utility.cs. It allows underscores in names of bindings since version 4.1038, but not
+# two in a row (https://github.com/Azure/azure-functions-host/pull/10764).
 FUNCTION_NAME = re.compile(r"(?!host\Z)[a-z][a-z0-9_-]{0,127}\Z", re.IGNORECASE | re.ASCII)
-_BINDING_NAME = re.compile(r"(?:[a-zA-Z_][a-zA-Z0-9_]{0,127}|\$return)\Z")
+_BINDING_NAME = re.compile(r"(?!.*__)(?:[a-zA-Z_][a-zA-Z0-9_]{0,127}|\$return)\Z")
 
 
 # Which classes the converters of azure-functions take, from 1.11 to 2.3: only those are told here

@@ -192,7 +192,8 @@ class _Reader:
                 "AZP205",
                 f"the host refuses {name!r} as the name of a binding",
                 self._document.line("bindings", at, "name"),
-                "letters, digits and _ alone, not a digit first, at most 128 in all; or $return",
+                "letters, digits and single _ alone, not a digit first, at most 128 in all; or "
+                "$return",
             )
 
     def _direction(self, entry: Mapping[str, Any], at: int) -> str:

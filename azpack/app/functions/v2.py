@@ -267,7 +267,7 @@ class _Reader:
                 code, what = "AZP207", f"$return names an input of {builder.name}"
             else:
                 continue
-            hint = "name each binding after a parameter of the function: letters, digits and _"
+            hint = "name each binding after a parameter of the function: letters, digits, single _"
             yield _finding(code, what, builder.path, binding.line, hint)
 
     def _parameter_findings(self, builder: Builder, shown: str) -> Iterator[Finding]:
