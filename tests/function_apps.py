@@ -493,6 +493,14 @@ V2_APPS = {
     "returns a response of its own": _app(
         "class Page(func.HttpResponse): ...\n@app.route()\ndef f(req) -> Page: ...\n", "f"
     ),
+    "returns a pair": _app(
+        "@app.route()\ndef f(req) -> (str, int): ...\n", codes=("AZP307",)
+    ),
+    "returns a coroutine, it says": _app(
+        "from typing import Awaitable\n@app.route()\n"
+        "def f(req) -> Awaitable[func.HttpResponse]: ...\n",
+        codes=("AZP307",),
+    ),
     "input that may be none": _app(
         "@app.route()\ndef f(req: func.HttpRequest | None): ...\n", codes=("AZP307",)
     ),

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from azpack.app.functions.values import External
+from azpack.app.functions.values import External, load_decorators
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,10 +32,11 @@ _CONTEXT = ("azure.functions.Context", "azure.functions._abc.Context")
 _TYPING = ("typing.", "typing_extensions.")
 _UNIONS = ("Optional", "Union")
 # typing_inspect.is_generic_type of the worker leaves these out.
-_NO_GENERICS = ("Callable", "ClassVar", "Tuple")
+_NO_GENERICS = ("Callable", "ClassVar", "Never", "NoReturn", "Tuple")
 _GENERICS = frozenset(
     {
-        *("AsyncIterable", "AsyncIterator", "Collection", "DefaultDict", "Deque", "Dict"),
+        *("AsyncIterable", "AsyncIterator", "Awaitable", "Collection", "Coroutine"),
+        *("DefaultDict", "Deque", "Dict"),
         *("FrozenSet", "Generator", "Iterable", "Iterator", "List", "Mapping", "MutableMapping"),
         *("MutableSequence", "MutableSet", "OrderedDict", "Sequence", "Set"),
     }
@@ -86,7 +87,9 @@ def _unquoted(node: ast.expr | None) -> ast.expr | None:
 def _read(evaluation: Evaluation, node: ast.expr | None, scope: ModuleValue) -> Annotation:
     if _is_none(node):
         return Annotation(kind="class", name="builtins.None")
-    if isinstance(node, ast.Constant) and isinstance(node.value, int | float | bytes):
+    if isinstance(node, ast.Tuple | ast.List | ast.Dict) or (
+        isinstance(node, ast.Constant) and not isinstance(node.value, str)
+    ):
         return _NO_CLASS
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
         return _union(evaluation, [node.left, node.right], scope)
@@ -104,10 +107,9 @@ def _read(evaluation: Evaluation, node: ast.expr | None, scope: ModuleValue) -> 
         return _NO_CLASS
     if short in _GENERICS or name.startswith("collections.abc."):
         return Annotation(kind="generic")
-    last = name.rpartition(".")[2]
-    if name.startswith("builtins.") or (
-        name.startswith("azure.functions.") and last[:1].isupper() and last.isidentifier()
-    ):
+    # Of what a later release may bring, nothing is known.
+    exported = name.removeprefix("azure.functions.") in load_decorators()["exports"]
+    if exported or name.startswith("builtins."):
         return Annotation(kind="class", name=name)
     return _UNKNOWN
 

@@ -335,3 +335,22 @@ def test_reading_runs_nothing(tmp_path: Path) -> None:
     tree = FolderTree(collect_files(app))
     read_app(tree, TARGET)
     assert not trap.exists()
+
+
+def test_classes_of_a_later_library_are_not_judged() -> None:
+    text = APP + "@app.route()\ndef f(req: func.NewRequest) -> func.NewResponse: ...\n"
+    assert not codes({"function_app.py": text})
+
+
+@pytest.mark.parametrize(("python", "found"), [("3.10", []), ("3.11", ["AZP307"])])
+def test_lists_were_classes_before(python: str, found: list[str]) -> None:
+    """isinstance(list[str], type) is true in Python 3.10."""
+    text = APP + "@app.activity_trigger(input_name='x')\ndef f(x: list[str]): ...\n"
+    target = find_target(Path(), python=python)
+    model = read_app(TextTree({"function_app.py": text}), target)
+    assert [it.code for it in model.findings] == found
+
+
+def test_parameters_of_types_are_not_judged() -> None:
+    text = APP + "@app.route()\ndef f[T](req: T) -> T: ...\n"
+    assert not codes({"function_app.py": text})
