@@ -48,12 +48,14 @@ class Problem:
     """Why there is no syntax tree.
 
     "syntax": Python refuses the file. "unknown": this interpreter can't say, such as for syntax
-    that is newer than it; nothing may be concluded from such a file.
+    that is newer than it; nothing may be concluded from such a file. `since` is the version that
+    brought what may be such syntax.
     """
 
     message: str
     line: int | None
     kind: Literal["syntax", "unknown"]
+    since: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -176,13 +178,15 @@ def _problem(source: bytes, error: SyntaxError) -> Problem:
     last = max(error.end_lineno or first, first)
     text = "\n".join(lines[max(first - 1, 0) : last])
     running = sys.version_info[:2]
-    newer = any(
-        version > running and (shape.search(text) or "f-string" in (error.msg or ""))
+    newer = [
+        version
         for version, shape in _NEWER_SYNTAX
-    )
+        if version > running and (shape.search(text) or "f-string" in (error.msg or ""))
+    ]
     message = error.msg or "invalid syntax"
     line = error.lineno if error.lineno and error.lineno > 0 else _line_of_nul(source)
-    return Problem(message=message, line=line, kind="unknown" if newer else "syntax")
+    kind: Literal["syntax", "unknown"] = "unknown" if newer else "syntax"
+    return Problem(message=message, line=line, kind=kind, since=min(newer, default=None))
 
 
 def _line_of_nul(source: bytes) -> int | None:
@@ -202,10 +206,11 @@ def problem_on(
     running = sys.version_info[:2]
     problem = module.problem
     if module.tree is None:
-        if problem is not None and problem.kind == "unknown" and version <= running:
-            message = problem.message
-            known = message != "it is nested too deeply" and module.source
-            return Problem(message=message, line=problem.line, kind="syntax") if known else problem
+        if problem is not None and problem.kind == "unknown":
+            may_read = version > running and version >= (problem.since or running)
+            known = problem.message != "it is nested too deeply" and module.source
+            if known and not may_read:
+                return Problem(message=problem.message, line=problem.line, kind="syntax")
         return problem
     try:
         with warnings.catch_warnings():
