@@ -636,6 +636,32 @@ V2_APPS = {
         "hello", "more",
         unknown=True,
     ),
+    "decorated by what a lambda returns": _app(
+        "get = lambda path: app.route(route=path)\n@get('x')\ndef f(req): ...\n", unknown=True
+    ),
+    "decorated by one of two": _app(
+        "import os\n@(app.route(route='a') if os.sep == '/' else app.route(route='b'))\n"
+        "def f(req): ...\n",
+        unknown=True,
+    ),
+    "decorators in a list": _app(
+        "import functools\ndef f(req): ...\n"
+        "functools.reduce(lambda made, each: each(made), [app.route(route='x')], f)\n",
+        unknown=True,
+    ),
+    "class made by type()": _script(
+        HEAD + "App = type('App', (func.FunctionApp,), {})\napp = App()\n" + ROUTE, unknown=True
+    ),
+    "made by a partial": _script(
+        HEAD + "import functools\nmake = functools.partial(func.FunctionApp)\napp = make()\n"
+        + ROUTE,
+        unknown=True,
+    ),
+    "given by a with statement": _script(
+        HEAD + "import contextlib\nwith contextlib.nullcontext(func.FunctionApp()) as app:\n"
+        "    pass\n" + ROUTE,
+        unknown=True,
+    ),
     "in a match statement": _app(
         "import sys\nmatch sys.platform:\n    case 'linux':\n"
         "        @app.route()\n        def f(req): ...\n",

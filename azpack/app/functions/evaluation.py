@@ -209,7 +209,7 @@ class Evaluation:
         for item in node.items:
             self.value(item.context_expr, scope)
             if item.optional_vars is not None:
-                self._bind(item.optional_vars, Unknown(), scope)
+                self._bind(item.optional_vars, Unknown(True), scope)
         self.run(node.body, scope)
 
     def _run_Try(self, node: ast.Try, scope: dict[str, Value]) -> None:
@@ -372,6 +372,11 @@ class Evaluation:
             if one.auth_level != other.auth_level:
                 one.auth_level = None
             return one
+        for value in (one, other):
+            if isinstance(value, Decorator):
+                what = "whether this decorator is applied can't be known"
+                path = self._module.path or ""
+                value.app.doubts.append(self.doubt(path, value.line, what))
         if isinstance(one, App) and isinstance(other, Constant):
             return one
         if isinstance(other, App) and isinstance(one, Constant):
@@ -492,7 +497,11 @@ class Evaluation:
     def _value_Name(self, node: ast.Name, scope: dict[str, Value]) -> Value:
         return self._lookup(node.id, scope)
 
-    def _value_Lambda(self, _: ast.Lambda, __: dict[str, Value]) -> Value:
+    def _value_Lambda(self, node: ast.Lambda, scope: dict[str, Value]) -> Value:
+        own = {it.arg for it in ast.walk(node.args) if isinstance(it, ast.arg)}
+        for inner in ast.walk(node.body):
+            if isinstance(inner, ast.Name) and inner.id not in own:
+                self._escape(self._lookup(inner.id, scope), node)
         return Unknown()
 
     def _value_Compare(self, _: ast.Compare, __: dict[str, Value]) -> Value:
@@ -671,7 +680,10 @@ class Evaluation:
             self._escape(value, node)
         if name.startswith("azure.functions."):
             return External(f"{name}()")
-        return Unknown(_may_make_app(name))
+        flat = [
+            it for value in given for it in (value.items if isinstance(value, Items) else [value])
+        ]
+        return Unknown(_may_make_app(name) or any(map(self._kind, flat)))
 
     def _import_named(self, given: list[Value], node: ast.Call) -> Value:
         if len(given) == 1 and isinstance(given[0], Constant) and isinstance(given[0].value, str):
@@ -818,6 +830,8 @@ class Evaluation:
         value = self.resolved(value) if isinstance(value, Imported) else value
         if isinstance(value, Method):  # app.register_functions, handed to map()
             value = value.owner
+        elif isinstance(value, Decorator):
+            value = value.app
         if isinstance(value, App):
             value.doubts.append(
                 self._here(node, f"what is done with the {value.class_name} can't be known")
