@@ -36,7 +36,7 @@ _PACKAGES = ".python_packages/"
 # Syntax by the version that brought it, as far as it can be told in a line that an older parser
 # refuses.
 _NEWER_SYNTAX = (
-    ((3, 11), re.compile(r"except\s*\*|\[.*\*|\*.*\]")),
+    ((3, 11), re.compile(r"except\s*\*|\[.*\*|\*.*\]|:\s*\*")),
     ((3, 12), re.compile(r"\b(?i:f|fr|rf)['\"]|^\s*type\s+\w|\b(?:def|class)\s+\w+\s*\[")),
     ((3, 14), re.compile(r"\b(?i:t|tr|rt)['\"]|\bexcept\b[^:]*,")),
 )

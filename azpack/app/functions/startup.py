@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Broken", "broken_imports", "syntax_error"]
 
+_DEPENDENCIES = ".python_packages/lib/site-packages/"
 # Of all modules together, as compiling takes a second for 10 MB.
 _MOST_SOURCE = 16 << 20
 
@@ -71,13 +72,21 @@ def broken_imports(
             problems[path] = problem
     if not problems:
         return ()
-    standard = stdlib_modules(target.python)
+    # Where another module has the name too, it depends on the plan which one is found.
+    others = stdlib_modules(target.python) | {
+        _top_of(path.removeprefix(_DEPENDENCIES))
+        for path in tree.paths()
+        if path.startswith(_DEPENDENCIES)
+    }
     found: dict[str, Broken] = {}
     for path, importer, line in _imported(tree, scripts):
-        top = path.partition("/")[0].removesuffix(".py")
-        if path in problems and path not in found and top not in standard:
+        if path in problems and path not in found and _top_of(path) not in others:
             found[path] = Broken(path, problems[path], importer, line)
     return tuple(found.values())
+
+
+def _top_of(path: str) -> str:
+    return path.partition("/")[0].partition(".")[0]
 
 
 def _imported(tree: Tree, scripts: Sequence[str]) -> Iterator[tuple[str, str, int]]:

@@ -354,3 +354,18 @@ def test_lists_were_classes_before(python: str, found: list[str]) -> None:
 def test_parameters_of_types_are_not_judged() -> None:
     text = APP + "@app.route()\ndef f[T](req: T) -> T: ...\n"
     assert not codes({"function_app.py": text})
+
+
+def test_syntax_errors_in_modules_that_others_may_hide() -> None:
+    files: dict[str, str | bytes] = {
+        "function_app.py": APP + "import types\nimport rates\n" + ROUTE,
+        "types.py": "x = = 1\n",
+        "rates.py": "x = = 1\n",
+    }
+    assert read(files) == [
+        (
+            "AZP301 rates.py:1 Python 3.13 can't read it: invalid syntax (imported by "
+            "function_app.py:4), so Azure lists no function of the app"
+        )
+    ]
+    assert not codes(files | {".python_packages/lib/site-packages/rates.py": ""})
