@@ -43,6 +43,7 @@ def _script(text: str, *functions: str, codes: tuple[str, ...] = (), **more: Any
 
 
 ROUTE = "@app.route()\ndef hello(req): ...\n"
+OUTPUT = "@app.route()\n@app.queue_output(arg_name='out', queue_name='q', connection='C')\n"
 PAGES = HEAD + "bp = func.Blueprint()\n@bp.route()\ndef page(req): ...\n"
 
 V2_APPS = {
@@ -378,6 +379,39 @@ V2_APPS = {
     "syntax error in a blueprint": _app(
         "from pages import bp\n", codes=("AZP301",), files={"pages.py": PAGES + "return +\n"}
     ),
+    "syntax error in a helper": _app(
+        "import helpers\n" + ROUTE, codes=("AZP301",), files={"helpers.py": "x = = 1\n"}
+    ),
+    "syntax error far away": _app(
+        "from lib import a\n" + ROUTE,
+        codes=("AZP301",),
+        files={
+            "lib/__init__.py": "", "lib/a.py": "from .b import *\n",
+            "lib/b.py": "from . import c\n", "lib/c.py": "return 1\n",
+        },
+    ),
+    "syntax error behind a try": _app(
+        "try:\n    import helpers\nexcept Exception:\n    helpers = None\n" + ROUTE,
+        "hello", files={"helpers.py": "x = = 1\n"},
+    ),
+    "syntax error behind a function": _app(
+        "def late():\n    import helpers\n" + ROUTE,
+        "hello", files={"helpers.py": "x = = 1\n"},
+    ),
+    "syntax error for type checkers": _app(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import helpers\n" + ROUTE,
+        "hello", files={"helpers.py": "x = = 1\n"},
+    ),
+    "syntax error in what is no module of the import": _app(
+        "from lib import helpers\n" + ROUTE,
+        "hello", files={"lib/__init__.py": "helpers = 1\n", "lib/helpers.py": "x = = 1\n"},
+    ),
+    "syntax error in a blueprint behind a try": _app(
+        "try:\n    from pages import bp\nexcept Exception:\n    bp = func.Blueprint()\n"
+        "app.register_functions(bp)\n" + ROUTE,
+        files={"pages.py": PAGES + "return +\n"},
+        unknown=True,
+    ),
     "byte-order mark and cookie": _script("\ufeff# coding: utf-8\n" + APP + ROUTE, "hello"),
     "circular imports": _script(
         HEAD + "app = func.FunctionApp()\nimport pages\n",
@@ -440,6 +474,198 @@ V2_APPS = {
     "subclass of the app": _script(
         HEAD + "class Mine(func.FunctionApp):\n    pass\napp = Mine()\n" + ROUTE,
         "hello",
+        unknown=True,
+    ),
+    "returns nothing": _app("@app.route()\ndef f(req) -> None: ...\n", codes=("AZP307",)),
+    "returns a union": _app(
+        "@app.route()\nasync def f(req) -> func.HttpResponse | str: ...\n", codes=("AZP307",)
+    ),
+    "returns what may be none": _app(
+        "from typing import Optional\n@app.route()\n"
+        "def f(req) -> Optional['func.HttpResponse']: ...\n",
+        codes=("AZP307",),
+    ),
+    "returns text, and nothing where nothing is bound": _app(
+        "@app.route()\ndef f(req) -> str: ...\n"
+        "@app.schedule(schedule='0 * * * * *', arg_name='t')\ndef g(t: str) -> None: ...\n",
+        "f", "g",
+    ),
+    "returns a response of its own": _app(
+        "class Page(func.HttpResponse): ...\n@app.route()\ndef f(req) -> Page: ...\n", "f"
+    ),
+    "returns a pair": _app(
+        "@app.route()\ndef f(req) -> (str, int): ...\n", codes=("AZP307",)
+    ),
+    "returns a coroutine, it says": _app(
+        "from typing import Awaitable\n@app.route()\n"
+        "def f(req) -> Awaitable[func.HttpResponse]: ...\n",
+        codes=("AZP307",),
+    ),
+    "input that may be none": _app(
+        "@app.route()\ndef f(req: func.HttpRequest | None): ...\n", codes=("AZP307",)
+    ),
+    "input of another class": _app(
+        "@app.queue_trigger(arg_name='m', queue_name='q', connection='C')\n"
+        "def f(m: func.ServiceBusMessage): ...\n",
+        codes=("AZP307",),
+    ),
+    "input of a builtin class": _app(
+        "@app.schedule(schedule='0 * * * * *', arg_name='t')\ndef f(t: dict): ...\n",
+        codes=("AZP307",),
+    ),
+    "events in a list": _app(
+        "import typing as t\n"
+        "@app.event_hub_message_trigger(arg_name='events', event_hub_name='e', connection='C',"
+        " cardinality='many')\ndef f(events: t.List[func.EventHubEvent]): ...\n",
+        "f",
+    ),
+    "events in a list that the worker does not know": _app(
+        "@app.event_hub_message_trigger(arg_name='events', event_hub_name='e', connection='C',"
+        " cardinality='many')\ndef f(events: list[func.EventHubEvent]): ...\n",
+        codes=("AZP307",),
+    ),
+    "output of a list that the worker does not know": _app(
+        OUTPUT + "def f(req, out: func.Out[list[str]]): ...\n", codes=("AZP307",)
+    ),
+    "output of a class that is none": _app(
+        OUTPUT + "def f(req, out: func.Out[dict]): ...\n", codes=("AZP307",)
+    ),
+    "output that may be none": _app(
+        OUTPUT + "def f(req, out: func.Out[str] | None = None): ...\n", codes=("AZP307",)
+    ),
+    "output by another name": _app(
+        "from azure.functions import Out as Result\nShort = func.Out[str]\n"
+        + OUTPUT + "def f(req, /, *, out: Result[str]): ...\n"
+        + OUTPUT + "def g(req, out: Short): ...\n",
+        "f", "g",
+    ),
+    "context that may be none": _app(
+        "@app.route()\ndef f(req, context: func.Context | None = None): ...\n",
+        codes=("AZP307",),
+    ),
+    "trace context": _app("@app.route()\ndef f(req, trace_context): ...\n", codes=("AZP307",)),
+    "input of an activity": _script(
+        "import typing\nimport azure.durable_functions as df\napp = df.DFApp()\n"
+        "class Order(typing.TypedDict):\n    number: int\n"
+        "@app.activity_trigger(input_name='x')\ndef a(x: dict) -> list[str]: ...\n"
+        "@app.activity_trigger(input_name='x')\ndef b(x: typing.Dict[str, int]): ...\n"
+        "@app.activity_trigger(input_name='x')\ndef c(x: 'Order') -> 'Order | None': ...\n"
+        "@app.activity_trigger(input_name='x')\ndef d(x: typing.Annotated[str, 1]): ...\n",
+        "a", "b", "c", "d",
+    ),
+    "input of an activity that the worker does not know": _script(
+        "import azure.durable_functions as df\napp = df.DFApp()\n"
+        "@app.activity_trigger(input_name='x')\ndef a(x: dict[str, int]): ...\n",
+        codes=("AZP307",),
+    ),
+    "annotations from the future": _script(
+        "from __future__ import annotations\n" + APP
+        + OUTPUT + "def f(req: func.HttpRequest, out: func.Out[str]) -> func.HttpResponse: ...\n",
+        "f",
+    ),
+    "annotation for type checkers": _script(
+        "from __future__ import annotations\nfrom typing import TYPE_CHECKING\n" + APP
+        + "if TYPE_CHECKING:\n    from decimal import Decimal\n"
+        "@app.route()\ndef f(req: func.HttpRequest) -> Decimal: ...\n",
+        codes=("AZP307",),
+    ),
+    "annotation with a name that nobody has": _app(
+        "@app.schedule(schedule='0 * * * * *', arg_name='t')\n"
+        "def f(t: 'func.TimerRequest') -> 'Nothing': ...\n",
+        codes=("AZP307",),
+    ),
+    "annotation with a name of later": _app(
+        "@app.activity_trigger(input_name='x')\ndef f(x: 'Later'): ...\nclass Later: ...\n", "f"
+    ),
+    "own decorator that renames": _app(
+        "def logged(f):\n    def wrapper(req):\n        return f(req)\n"
+        "    wrapper.__name__ = f.__name__\n    return wrapper\n"
+        "@app.route()\n@logged\ndef a(req): ...\n@app.route()\n@logged\ndef b(req): ...\n",
+        unknown=True,
+    ),
+    "own decorator with update_wrapper": _app(
+        "import functools\ndef logged(f):\n    def wrapper(*a, **k):\n        return f(*a, **k)\n"
+        "    functools.update_wrapper(wrapper, f)\n    return wrapper\n"
+        "@app.route()\n@logged\ndef a(req): ...\n",
+        unknown=True,
+    ),
+    "own decorator that hides parameters": _app(
+        "import functools\ndef signed_in(f):\n    @functools.wraps(f)\n    def wrapper(req):\n"
+        "        return f(req, 'me')\n    del wrapper.__wrapped__\n    return wrapper\n"
+        "@app.route()\n@signed_in\ndef a(req, user): ...\n",
+        unknown=True,
+    ),
+    "own decorator that collects": _app(
+        "ALL = []\ndef noted(f):\n    ALL.append(f)\n    return f\n"
+        "@app.route()\n@noted\ndef a(req): ...\n",
+        "a",
+    ),
+    "class as a function": _app(
+        "@app.route()\nclass page:\n    def __init__(self, req): ...\n", unknown=True
+    ),
+    "registered by a function": _app(
+        "from pages import bp\ndef fill():\n    app.register_functions(bp)\nfill()\n",
+        files={"pages.py": PAGES},
+        unknown=True,
+    ),
+    "registered by map": _app(
+        "from pages import bp\nlist(map(app.register_functions, [bp]))\n",
+        files={"pages.py": PAGES},
+        unknown=True,
+    ),
+    "blueprints inserted": _app(
+        "from pages import bp\nall = []\nall.insert(0, bp)\n"
+        "for it in all:\n    app.register_functions(it)\n",
+        files={"pages.py": PAGES},
+        unknown=True,
+    ),
+    "blueprints that a function collects": _app(
+        "from pages import bp\nall = []\ndef collect(to):\n    to.append(bp)\ncollect(all)\n"
+        "for it in all:\n    app.register_functions(it)\n",
+        files={"pages.py": PAGES},
+        unknown=True,
+    ),
+    "made by a function, as a global": _script(
+        HEAD + "app = None\ndef make():\n    global app\n    app = func.FunctionApp()\nmake()\n"
+        + ROUTE,
+        unknown=True,
+    ),
+    "only where an import succeeds": _app(
+        ROUTE + "try:\n    import no_such_module\nexcept ImportError:\n    pass\nelse:\n"
+        "    @app.route()\n    def more(req): ...\n",
+        "hello", "more",
+        unknown=True,
+    ),
+    "decorated by what a lambda returns": _app(
+        "get = lambda path: app.route(route=path)\n@get('x')\ndef f(req): ...\n", unknown=True
+    ),
+    "decorated by one of two": _app(
+        "import os\n@(app.route(route='a') if os.sep == '/' else app.route(route='b'))\n"
+        "def f(req): ...\n",
+        unknown=True,
+    ),
+    "decorators in a list": _app(
+        "import functools\ndef f(req): ...\n"
+        "functools.reduce(lambda made, each: each(made), [app.route(route='x')], f)\n",
+        unknown=True,
+    ),
+    "class made by type()": _script(
+        HEAD + "App = type('App', (func.FunctionApp,), {})\napp = App()\n" + ROUTE, unknown=True
+    ),
+    "made by a partial": _script(
+        HEAD + "import functools\nmake = functools.partial(func.FunctionApp)\napp = make()\n"
+        + ROUTE,
+        unknown=True,
+    ),
+    "given by a with statement": _script(
+        HEAD + "import contextlib\nwith contextlib.nullcontext(func.FunctionApp()) as app:\n"
+        "    pass\n" + ROUTE,
+        unknown=True,
+    ),
+    "in a match statement": _app(
+        "import sys\nmatch sys.platform:\n    case 'linux':\n"
+        "        @app.route()\n        def f(req): ...\n",
+        "f",
         unknown=True,
     ),
     "walrus and chained assignment": _script(
@@ -524,6 +750,14 @@ V1_APPS = {
     "script with a syntax error": V1App(
         table=function_json(), script="def main(req:\n", codes=("AZP211",)
     ),
+    "helper with a syntax error": V1App(
+        table=function_json(), script="from . import code\ndef main(req): ...\n",
+        files={"Hello/code.py": "x = = 1\n"}, codes=("AZP301",),
+    ),
+    "helper by __app__ with a syntax error": V1App(
+        table=function_json(), script="from __app__.shared import code\ndef main(req): ...\n",
+        files={"shared/__init__.py": "", "shared/code.py": "x = = 1\n"}, codes=("AZP301",),
+    ),
     "no binding": V1App(table={"scriptFile": "__init__.py", "bindings": []}, codes=("AZP203",)),
     "no trigger": V1App(
         table={"scriptFile": "__init__.py", "bindings": [{**BLOB, "name": "req"}]},
@@ -538,6 +772,10 @@ V1_APPS = {
     ),
     "binding name with an underscore": V1App(
         table=function_json({**BLOB, "name": "my_doc"}), script="def main(req, my_doc): ...\n"
+    ),
+    "binding name with two underscores": V1App(
+        table=function_json({**BLOB, "name": "my__doc"}), script="def main(req, my__doc): ...\n",
+        codes=("AZP205",), by_worker=False,
     ),
     "binding twice": V1App(
         table=function_json({**BLOB, "name": "REQ"}), script="def main(req, REQ): ...\n",
@@ -594,6 +832,52 @@ V1_APPS = {
         script="import azure.durable_functions as df\ndef run(ctx): yield 1\n"
         "main = df.Orchestrator.create(run)\n",
         codes=("AZP212",),
+    ),
+    "returns nothing": V1App(
+        table=function_json(RETURN), script="def main(req) -> None: ...\n", codes=("AZP213",)
+    ),
+    "returns nothing, and nothing is bound": V1App(
+        table=function_json(), script="def main(req) -> None: ...\n"
+    ),
+    "returns a union": V1App(
+        table=function_json(RETURN),
+        script=HEAD + "def main(req) -> func.HttpResponse | str: ...\n", codes=("AZP213",),
+    ),
+    "returns a number, it says": V1App(
+        table=function_json(RETURN), script="def main(req) -> 123: ...\n", codes=("AZP213",)
+    ),
+    "input of another class": V1App(
+        table=function_json(), script=HEAD + "def main(req: func.HttpResponse): ...\n",
+        codes=("AZP213",),
+    ),
+    "input that may be none": V1App(
+        table=function_json(BLOB),
+        script="from typing import Optional\ndef main(req, doc: Optional[str]): ...\n",
+        codes=("AZP213",),
+    ),
+    "output of a class that is none": V1App(
+        table=function_json(QUEUE), script=HEAD + "def main(req, msg: func.Out[int]): ...\n",
+        codes=("AZP213",),
+    ),
+    "output of text": V1App(
+        table=function_json(QUEUE), script=HEAD + "def main(req, msg: func.Out['str']): ...\n",
+    ),
+    "annotation for type checkers": V1App(
+        table=function_json(RETURN),
+        script="from __future__ import annotations\nfrom typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    import azure.functions as func\n"
+        "def main(req: func.HttpRequest) -> func.HttpResponse: ...\n",
+        codes=("AZP213",),
+    ),
+    "entry point made by a function": V1App(
+        table=function_json(),
+        script="def make():\n    global main\n    def main(req): ...\nmake()\n",
+    ),
+    "entry point by __getattr__": V1App(
+        table=function_json(), script="def __getattr__(name):\n    return lambda req: None\n"
+    ),
+    "entry point by match": V1App(
+        table=function_json(), script="match (lambda req: None):\n    case main:\n        pass\n"
     ),
     "wrapped": V1App(
         table=function_json(),

@@ -22,6 +22,7 @@ __all__ = [
     "Import",
     "Module",
     "Problem",
+    "check_syntax",
     "find_module",
     "imports_of",
     "is_namespace",
@@ -35,7 +36,7 @@ _PACKAGES = ".python_packages/"
 # Syntax by the version that brought it, as far as it can be told in a line that an older parser
 # refuses.
 _NEWER_SYNTAX = (
-    ((3, 11), re.compile(r"except\s*\*|\[.*\*|\*.*\]")),
+    ((3, 11), re.compile(r"except\s*\*|\[.*\*|\*.*\]|:\s*\*")),
     ((3, 12), re.compile(r"\b(?i:f|fr|rf)['\"]|^\s*type\s+\w|\b(?:def|class)\s+\w+\s*\[")),
     ((3, 14), re.compile(r"\b(?i:t|tr|rt)['\"]|\bexcept\b[^:]*,")),
 )
@@ -48,12 +49,14 @@ class Problem:
     """Why there is no syntax tree.
 
     "syntax": Python refuses the file. "unknown": this interpreter can't say, such as for syntax
-    that is newer than it; nothing may be concluded from such a file.
+    that is newer than it; nothing may be concluded from such a file. `since` is the version that
+    brought what may be such syntax.
     """
 
     message: str
     line: int | None
     kind: Literal["syntax", "unknown"]
+    since: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -177,13 +180,15 @@ def _problem(source: bytes, error: SyntaxError) -> Problem:
     last = max(error.end_lineno or first, first)
     text = "\n".join(lines[max(first - 1, 0) : last])
     running = sys.version_info[:2]
-    newer = any(
-        version > running and (shape.search(text) or "f-string" in (error.msg or ""))
+    newer = [
+        version
         for version, shape in _NEWER_SYNTAX
-    )
+        if version > running and (shape.search(text) or "f-string" in (error.msg or ""))
+    ]
     message = error.msg or "invalid syntax"
     line = error.lineno if error.lineno and error.lineno > 0 else _line_of_nul(source)
-    return Problem(message=message, line=line, kind="unknown" if newer else "syntax")
+    kind: Literal["syntax", "unknown"] = "unknown" if newer else "syntax"
+    return Problem(message=message, line=line, kind=kind, since=min(newer, default=None))
 
 
 def _line_of_nul(source: bytes) -> int | None:
@@ -203,10 +208,11 @@ def problem_on(
     running = sys.version_info[:2]
     problem = module.problem
     if module.tree is None:
-        if problem is not None and problem.kind == "unknown" and version <= running:
-            message = problem.message
-            known = message != "it is nested too deeply" and module.source
-            return Problem(message=message, line=problem.line, kind="syntax") if known else problem
+        if problem is not None and problem.kind == "unknown":
+            may_read = version > running and version >= (problem.since or running)
+            known = problem.message != "it is nested too deeply" and module.source
+            if known and not may_read:
+                return Problem(message=problem.message, line=problem.line, kind="syntax")
         return problem
     try:
         with warnings.catch_warnings():
@@ -219,6 +225,33 @@ def problem_on(
         return Problem(message=error.msg or "invalid syntax", line=error.lineno, kind="syntax")
     except (RecursionError, MemoryError, ValueError):
         return Problem(message="it is nested too deeply", line=None, kind="unknown")
+    return None
+
+
+def check_syntax(tree: Tree, path: str, version: tuple[int, int]) -> Problem | None:
+    """What the target's Python has against a file, of which no syntax tree is kept.
+
+    Raises:
+        FileError: the file can't be read.
+        KeyError: there is no such file.
+    """
+    source = tree.read(path)
+    if len(source) >= READ_LIMIT:
+        return None
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if version < sys.version_info[:2]:
+                ast.parse(source, path, feature_version=version)
+            else:  # takes two thirds of the time
+                compile(source, path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return problem_on(parse_module(tree, path), version, compiled=True)
+    finally:
+        if collecting:
+            gc.enable()
     return None
 
 

@@ -110,10 +110,18 @@ def _groups(contents: PackageContents) -> list[_Group]:
             groups[key] = _Group(owner, files)
         return groups[key]
 
+    # What a virtual environment holds is not loaded from there; AZP603 and AZP502 speak of it.
+    environments = tuple(
+        path.removesuffix("pyvenv.cfg")
+        for path in contents.tree.entries
+        if path.endswith("/pyvenv.cfg")
+    )
     for code in contents.native.codes:
-        group_of(code.name).codes.append(code)
+        if not code.name.startswith(environments):
+            group_of(code.name).codes.append(code)
     for file in contents.native.foreign:
-        group_of(file.path).foreign.append(file)
+        if not file.path.startswith(environments):
+            group_of(file.path).foreign.append(file)
     return [groups[key] for key in sorted(groups)]
 
 

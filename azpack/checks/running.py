@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from azpack.checks import (
 from azpack.checks.selection import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from azpack.app.tree import Tree
     from azpack.checks.rules import Check, Subject
@@ -42,7 +43,8 @@ FAMILIES: tuple[Check, ...] = (
 OF_DISTRIBUTIONS: tuple[Check, ...] = (package_distributions.check,)
 
 _ALL = Selection()
-_COMMENT = re.compile(r"#\s*azpack:\s*ignore\[([A-Za-z0-9,\s]*)\]")
+_COMMENT = re.compile(r"#\s*azpack:\s*ignore\s*\[([A-Z0-9,\s]*)\]", re.IGNORECASE)
+_MARK = re.compile(rb"azpack:\s*ignore", re.IGNORECASE)
 
 
 def check_tree(
@@ -50,9 +52,9 @@ def check_tree(
 ) -> tuple[Finding, ...]:
     """What the rules have to say of a subject, in order.
 
-    Left out is what `selection` does not choose,
-    and what a comment in a Python file ignores: `# azpack: ignore[AZP106]` on the line, or, alone
-    on a line before the file's first statement, for the whole file.
+    What is of no file in particular comes first. Left out is what `selection` does not choose,
+    and what a comment in a Python file ignores: `# azpack: ignore[AZP106]` on the line or behind
+    the statement, or, alone on a line before the file's first statement, for the whole file.
     """
     findings = list(subject.app.findings)
     for check in families:
@@ -86,16 +88,55 @@ def _without_ignored(findings: Iterable[Finding], tree: Tree) -> list[Finding]:
 def _ignored_codes(tree: Tree, path: str) -> dict[int, tuple[str, ...]]:
     """The codes that comments of a file ignore, by line; those of the whole file by 0."""
     try:
-        text = tree.read(path).decode("utf-8", "replace")
+        source = tree.read(path)
     except KeyError:  # a finding of a file that is left out, or missing
         return {}
+    if _MARK.search(source) is None:
+        return {}
+    text = source.decode("utf-8-sig", "replace")
     found: dict[int, tuple[str, ...]] = {}
-    in_head = True
-    for number, line in enumerate(text.splitlines(), 1):
-        bare = line.strip().removeprefix("\ufeff")
-        in_head = in_head and (not bare or bare.startswith("#"))
-        if match := _COMMENT.search(line):
+    for comment, lines in _comments(text):
+        if match := _COMMENT.search(comment):
             codes = tuple(filter(None, (code.strip().upper() for code in match[1].split(","))))
-            place = 0 if in_head else number
-            found[place] = found.get(place, ()) + codes
+            for line in lines:
+                found[line] = found.get(line, ()) + codes
+    return found
+
+
+def _comments(text: str) -> Iterator[tuple[str, Sequence[int]]]:
+    """The comments of a Python file, and the lines that each is for, 0 for all of them.
+
+    One behind a statement of several lines is for all of these. A file that can't be read as Python
+    is taken line by line.
+    """
+    import tokenize
+
+    try:
+        yield from _comments_of_tokens(text)
+    except (SyntaxError, tokenize.TokenError):
+        in_head = True
+        for number, line in enumerate(io.StringIO(text, newline=None), 1):
+            bare = line.strip()
+            in_head = in_head and (not bare or bare.startswith("#"))
+            yield line, (0 if in_head else number,)
+
+
+def _comments_of_tokens(text: str) -> list[tuple[str, Sequence[int]]]:
+    import tokenize
+
+    found: list[tuple[str, Sequence[int]]] = []
+    first = 0  # the line in which the statement began that is being read
+    comment, in_head = "", True
+    for token in tokenize.generate_tokens(io.StringIO(text, newline=None).readline):
+        line = token.start[0]
+        if token.type == tokenize.COMMENT:
+            comment = token.string
+        elif token.type in (tokenize.NEWLINE, tokenize.NL):
+            ends = token.type == tokenize.NEWLINE
+            if comment:
+                lines = range(first, line + 1) if ends else (0 if in_head else line,)
+                found.append((comment, lines))
+            comment, first = "", 0 if ends else first
+        elif token.type not in (tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER):
+            first, in_head = first or line, False
     return found

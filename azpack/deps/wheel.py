@@ -222,7 +222,7 @@ class _Reader:
             return hashes["sha256"].hexdigest()
         if claimed is None:
             raise ArchiveError(f"its RECORD does not list {member.name!r}")
-        if algorithm and not _same_hash(value, hashes[algorithm].digest()):
+        if algorithm and not same_hash(value, hashes[algorithm].digest()):
             raise ArchiveError(f"{member.name!r} does not have the hash that RECORD gives it")
         if claimed[1] and claimed[1] != str(size):
             raise ArchiveError(f"{member.name!r} does not have the size that RECORD gives it")
@@ -364,7 +364,7 @@ def _fault(member: Member) -> str:
     return ""
 
 
-def _same_hash(value: str, digest: bytes) -> bool:
+def same_hash(value: str, digest: bytes) -> bool:
     """Compare a RECORD hash; some wheels have it in hexadecimal rather than in base64."""
     if value.lower() == digest.hex():
         return True

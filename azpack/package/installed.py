@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ _LARGEST_TEXT = 16 << 20
 _MOST_TEXT = 256 << 20
 _MOST_REQUIREMENTS = 50_000
 _LONGEST_NUMBER = 20
+_RECORD_COLUMNS = 3
 _RUNS = re.compile(r"[-_.]+")
 
 
@@ -153,6 +155,25 @@ class _Reader:
         return record
 
 
+def record_hashes(tree: Tree, entry: Installed) -> dict[str, tuple[str, str]]:
+    """The hashes in a distribution's RECORD: by path the algorithm's name, and the value.
+
+    They are read for those who ask, since they take more room than all the rest.
+
+    Raises:
+        FileError: a file can't be read.
+    """
+    path = f"{entry.info}/RECORD"
+    text = tree.read(path, _LARGEST_TEXT).decode(errors="replace")
+    found: dict[str, tuple[str, str]] = {}
+    with suppress(csv.Error):
+        for row in csv.reader(text.splitlines()):
+            if len(row) == _RECORD_COLUMNS and "=" in row[1]:
+                algorithm, _, value = row[1].partition("=")
+                found[entry.root + row[0].replace("\\", "/")] = (algorithm, value)
+    return found
+
+
 def _too_much(path: str) -> FileError:
     return FileError(
         "bad-zip",
@@ -185,7 +206,7 @@ def _rows(text: str) -> Iterable[tuple[str, str]]:
         return
     try:
         for row in csv.reader(text.splitlines()):
-            if len(row) == 3:
+            if len(row) == _RECORD_COLUMNS:
                 yield row[0], row[2]
     except csv.Error:
         return

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from azpack.package.oddities import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -43,16 +45,21 @@ def azure_lines(findings: Iterable[Finding], places: Places) -> Iterator[str]:
     azure-pipelines-task-lib: `%AZP25` is what the agent turns into a percent sign.
     """
     for finding in findings:
-        message = _azure_data(f"{finding.code}: {places.text_of(finding)}")
         if finding.severity == "info":
-            yield f"{_azure_data(places.file_of(finding))}: {message}"
+            yield _plain(f"{places.file_of(finding)}: {finding.code}: {places.text_of(finding)}")
             continue
+        message = _azure_data(f"{finding.code}: {places.text_of(finding)}")
         properties = {"type": finding.severity, "sourcepath": places.file_of(finding)}
         if line := places.line_of(finding):
             properties["linenumber"] = str(line)
         properties["code"] = finding.code
         listed = ";".join(f"{name}={_azure_property(text)}" for name, text in properties.items())
         yield f"##vso[task.logissue {listed}]{message}"
+
+
+def _plain(text: str) -> str:
+    """A line that is no command, wherever the agent looks for one."""
+    return printable(text).replace("##vso[", "## vso[").replace("##[", "## [")
 
 
 def _azure_data(text: str) -> str:

@@ -34,8 +34,9 @@ fail-on = "warning"
 "settings_*.py" = ["AZP602"]
 ```
 
-In a Python file a comment ignores rules on its line, or, alone on a line before the first
-statement, in the whole file. It names one or several codes, or their beginnings:
+In a Python file a comment ignores rules on its line, behind a statement of several lines on all of
+these, and, alone on a line before the first statement, in the whole file. It names one or several
+codes, or their beginnings:
 
 ```python
 # azpack: ignore[AZP106]

@@ -57,10 +57,22 @@ def _result(finding: Finding, places: Places, index: int) -> dict[str, Any]:
     }
     if line := places.line_of(finding):
         place["region"] = {"startLine": line}
-    return {
+    result = {
         "ruleId": finding.code,
         "ruleIndex": index,
         "level": _LEVELS[finding.severity],
         "message": {"text": places.text_of(finding)},
         "locations": [{"physicalLocation": place}],
     }
+    if "region" not in place:
+        # Code scanning makes one of the line, and takes results with the same one for the same.
+        result["partialFingerprints"] = {"primaryLocationLineHash": _fingerprint(finding)}
+    return result
+
+
+def _fingerprint(finding: Finding) -> str:
+    import hashlib
+
+    parts = (finding.code, finding.path or "", str(finding.line or ""), finding.message)
+    text = "\0".join(parts).encode("utf-8", "surrogateescape")
+    return f"{hashlib.sha256(text).hexdigest()[:16]}:1"

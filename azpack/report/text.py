@@ -6,6 +6,8 @@ import textwrap
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from azpack.package.oddities import printable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -24,7 +26,7 @@ def finding_lines(
     `whole` is the title for what is of no file in particular.
     """
     for path, group in groupby(findings, key=lambda finding: finding.path):
-        yield path or whole
+        yield printable(path or whole)
         for finding in group:
             place = f"{finding.line}: " if finding.line else ""
             lead = f"{finding.severity} {finding.code}: "
@@ -58,7 +60,7 @@ def rule_lines(rule: Rule) -> Iterator[str]:
 
 def _folded(text: str, first: str, rest: str) -> list[str]:
     return textwrap.wrap(
-        text,
+        printable(text),
         _COLUMNS,
         initial_indent=first,
         subsequent_indent=rest,

@@ -15,6 +15,7 @@ from azpack.app.functions.values import load_decorators
 from azpack.deps.interpreters import find_interpreter, undisturbed
 from azpack.deps.uv import find_uv
 from azpack.target.target import find_target
+from tests.documented_apps import DOCUMENTED_APPS, REQUIREMENTS
 from tests.function_apps import V1_APPS, V2_APPS, files_of
 from tests.unit.app.functions.trees import TextTree
 
@@ -29,6 +30,7 @@ LIBRARIES = (
     "azure-functions-durable",
     "azure-functions-runtime",
     "azure-functions-runtime-v1",
+    *(line.strip() for line in REQUIREMENTS.values()),
 )
 
 
@@ -116,6 +118,18 @@ def test_v1(name: str, worker: Worker, tmp_path: Path) -> None:
     answer = worker.ask("v1", tmp_path, files_of(app), app.folder)
     error = answer.get("error") or answer["functions"][app.folder]
     assert bool(error) == (bool(app.codes) and app.by_worker), error
+
+
+@pytest.mark.parametrize("name", DOCUMENTED_APPS)
+def test_documented_apps(name: str, worker: Worker, tmp_path: Path) -> None:
+    files = DOCUMENTED_APPS[name]
+    functions = read_app(TextTree(files), TARGET).functions
+    if "function_app.py" in files:
+        answer = worker.ask("v2", tmp_path, files, "function_app.py")
+        assert [it["name"] for it in answer["functions"]] == [it.name for it in functions]
+    else:
+        names = [it.name for it in functions if it.name]
+        assert worker.ask("v1", tmp_path, files, *names) == {"functions": dict.fromkeys(names, "")}
 
 
 def test_table_of_decorators_is_the_libraries(interpreter: Path) -> None:

@@ -60,6 +60,18 @@ def test_unpinned_editable(azpack: Azpack, tmp_path: Path, line: str) -> None:
     assert (finding["path"], finding["line"]) == ("requirements.txt", 2)
 
 
+def test_a_poetry_project(azpack: Azpack, tmp_path: Path) -> None:
+    pyproject = '[tool.poetry]\nname = "app"\n[tool.poetry.dependencies]\nidna = "*"\n'
+    app = make_app(tmp_path / "app", None, files={"pyproject.toml": pyproject})
+    done = azpack.run(*REMOTE, app, "--python", "3.13")
+    finding = done.findings()["AZP410"]
+    assert (finding["severity"], finding["path"]) == ("error", "pyproject.toml")
+    assert "poetry lock" in done.stderr
+    # A list that pip reads stands before it, here and on the platform.
+    (app / "requirements.txt").write_text("")
+    assert azpack.run(*REMOTE, app, "--python", "3.13").code == 0
+
+
 @pytest.mark.parametrize("name", ["pyproject.toml", "azpack.toml"])
 def test_a_password_in_the_configuration_does_not_go_along(
     azpack: Azpack, tmp_path: Path, name: str

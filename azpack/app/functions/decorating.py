@@ -48,6 +48,8 @@ _SPECIAL: dict[str, Any] = {
     },
     _AGENT: {"parameters": [], "bindings": []},
 }
+# What inspect.signature looks at beside the parameters.
+_OF_SIGNATURES = ("__annotations__", "__signature__", "__wrapped__")
 # Durable Functions calls such a function by a function of its own, with this parameter.
 _WRAPPING = ("orchestration_trigger", "entity_trigger")
 _WRAPPER = Parameters(names=("context",), annotations={})
@@ -270,14 +272,35 @@ def _returned(
         for it in node.body
         if isinstance(it, ast.FunctionDef | ast.AsyncFunctionDef) and it.name == name
     ]
-    assigned = any(
-        isinstance(it, ast.Name) and it.id == name and isinstance(it.ctx, ast.Store)
-        for statement in node.body
-        for it in ast.walk(statement)
-    )
-    if assigned or len(inner) > 1:
+    if _is_changed(node, name) or len(inner) > 1:
         return None
     return inner[0] if inner else name
+
+
+def _is_changed(node: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> bool:
+    """Whether the body assigns the name anew, or changes what is read of that function."""
+    given = {it.arg for it in ast.walk(node.args) if isinstance(it, ast.arg)}
+    for inner in (it for statement in node.body for it in ast.walk(statement)):
+        if isinstance(inner, ast.Name):
+            changed = inner.id == name and isinstance(inner.ctx, ast.Store)
+        elif isinstance(inner, ast.Attribute):
+            renamed = inner.attr == "__name__" and isinstance(inner.ctx, ast.Store)
+            changed = renamed or inner.attr in _OF_SIGNATURES
+        elif isinstance(inner, ast.Call):
+            # Who is handed what is decorated keeps it for later; who is handed the inner function,
+            # such as functools.update_wrapper, is to change it.
+            taken = any(isinstance(it, ast.Name) and it.id == name for it in inner.args)
+            changed = taken and (name not in given or _is_setter(inner.func))
+        else:
+            changed = False
+        if changed:
+            return True
+    return False
+
+
+def _is_setter(called: ast.expr) -> bool:
+    name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+    return name in ("setattr", "delattr", "update_wrapper")
 
 
 def _is_wraps(node: ast.expr) -> bool:

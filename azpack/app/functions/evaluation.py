@@ -62,7 +62,7 @@ class Evaluation:
         self.imports_dynamically = False
         self._tree = tree
         self._reach = reach
-        self._version = version
+        self.version = version
         self._certain = True
         self._module = ModuleValue("", None)
 
@@ -114,6 +114,14 @@ class Evaluation:
             module.star.add("?")
         finally:
             self._module, self._certain = outer
+
+    def syntax_of(self, module: ModuleValue) -> ast.Module | None:
+        """The syntax tree of a module that was followed."""
+        return parse_module(self._tree, module.path).tree if module.path else None
+
+    def text_of(self, module: ModuleValue) -> bytes:
+        """The source of a module."""
+        return self._reach.text(module.path) if module.path else b""
 
     def doubt(self, path: str, line: int | None, what: str) -> str:
         """Note what can't be known, once; return the sentence."""
@@ -174,6 +182,10 @@ class Evaluation:
 
     def _run_Match(self, node: ast.Match, scope: dict[str, Value]) -> None:
         self.value(node.subject, scope)
+        for inner in (it for case in node.cases for it in ast.walk(case.pattern)):
+            name = inner.rest if isinstance(inner, ast.MatchMapping) else getattr(inner, "name", "")
+            if name:
+                self._bind_name(name, Unknown(True), scope, node.lineno)
         self._either([*(case.body for case in node.cases), []], scope)
 
     def _run_While(self, node: ast.While, scope: dict[str, Value]) -> None:
@@ -197,12 +209,13 @@ class Evaluation:
         for item in node.items:
             self.value(item.context_expr, scope)
             if item.optional_vars is not None:
-                self._bind(item.optional_vars, Unknown(), scope)
+                self._bind(item.optional_vars, Unknown(True), scope)
         self.run(node.body, scope)
 
     def _run_Try(self, node: ast.Try, scope: dict[str, Value]) -> None:
-        self.run([*node.body, *node.orelse], scope)
+        self.run(node.body, scope)
         outer, self._certain = self._certain, False
+        self.run(node.orelse, scope)
         for handler in node.handlers:
             other = dict(scope)
             self.run(handler.body, other)
@@ -220,7 +233,13 @@ class Evaluation:
         kind = next((kind for kind in kinds if kind), None)
         if kind is None and any(self.is_maybe_app(self.value(it, scope)) for it in node.bases):
             kind = "?"
-        self._bind_name(node.name, ClassValue(node.name, kind, names), scope, node.lineno)
+        made: Value = ClassValue(node.name, kind, names)
+        for decorator in reversed(node.decorator_list):
+            applied = self.value(decorator, scope)
+            # Other decorators, such as dataclass, are taken to return the class.
+            if isinstance(applied, Decorator) or isinstance(made, Builder):
+                made = decorating.decorate(self, applied, made, decorator)
+        self._bind_name(node.name, made, scope, node.lineno)
 
     def _in_class(
         self, node: ast.ClassDef, names: dict[str, Value], scope: dict[str, Value]
@@ -353,6 +372,11 @@ class Evaluation:
             if one.auth_level != other.auth_level:
                 one.auth_level = None
             return one
+        for value in (one, other):
+            if isinstance(value, Decorator):
+                what = "whether this decorator is applied can't be known"
+                path = self._module.path or ""
+                value.app.doubts.append(self.doubt(path, value.line, what))
         if isinstance(one, App) and isinstance(other, Constant):
             return one
         if isinstance(other, App) and isinstance(one, Constant):
@@ -383,7 +407,7 @@ class Evaluation:
         numbers = tuple(it.value for it in items if isinstance(it, Constant))
         if len(numbers) not in (1, 2) or not all(type(it) is int for it in numbers):
             return None
-        own = (*self._version, 0)  # longer, and so greater, than an equal one
+        own = (*self.version, 0)  # longer, and so greater, than an equal one
         if isinstance(operator, ast.Gt | ast.GtE):
             return own > numbers
         return own < numbers if isinstance(operator, ast.Lt | ast.LtE) else None
@@ -473,7 +497,11 @@ class Evaluation:
     def _value_Name(self, node: ast.Name, scope: dict[str, Value]) -> Value:
         return self._lookup(node.id, scope)
 
-    def _value_Lambda(self, _: ast.Lambda, __: dict[str, Value]) -> Value:
+    def _value_Lambda(self, node: ast.Lambda, scope: dict[str, Value]) -> Value:
+        own = {it.arg for it in ast.walk(node.args) if isinstance(it, ast.arg)}
+        for inner in ast.walk(node.body):
+            if isinstance(inner, ast.Name) and inner.id not in own:
+                self._escape(self._lookup(inner.id, scope), node)
         return Unknown()
 
     def _value_Compare(self, _: ast.Compare, __: dict[str, Value]) -> Value:
@@ -611,6 +639,7 @@ class Evaluation:
 
     def _call_function(self, called: FunctionValue, node: ast.Call) -> Value:
         path = called.module.path or ""
+        self._forget_globals(called)
         may_be_app = bool(path) and self._reach.is_marked(path)
         if called.node is not None and any(
             isinstance(it, ast.FunctionDef) for it in called.node.body
@@ -618,6 +647,16 @@ class Evaluation:
             return FunctionValue(None, None, called.node, called.module, node.lineno,
                                  called.calls + 1)  # fmt: skip
         return Unknown(may_be_app)
+
+    def _forget_globals(self, called: FunctionValue) -> None:
+        """Take what a function assigns to names of its module, which may be an app, for unknown."""
+        body, path = called.node, called.module.path
+        if body is None or path is None or b"global " not in self._reach.text(path):
+            return
+        if self._reach.has_marks(path, body.lineno, body.end_lineno or body.lineno):
+            for node in ast.walk(body):
+                if isinstance(node, ast.Global):
+                    called.module.names.update((name, Unknown(True)) for name in node.names)
 
     def _call_external(
         self, called: External, given: list[Value], named: dict[str, Value], node: ast.Call
@@ -641,7 +680,10 @@ class Evaluation:
             self._escape(value, node)
         if name.startswith("azure.functions."):
             return External(f"{name}()")
-        return Unknown(_may_make_app(name))
+        flat = [
+            it for value in given for it in (value.items if isinstance(value, Items) else [value])
+        ]
+        return Unknown(_may_make_app(name) or any(map(self._kind, flat)))
 
     def _import_named(self, given: list[Value], node: ast.Call) -> Value:
         if len(given) == 1 and isinstance(given[0], Constant) and isinstance(given[0].value, str):
@@ -746,6 +788,7 @@ class Evaluation:
             owner.items.extend(given[0].items)
         else:
             self._escape(owner, node)
+            self._escape(Items(given), node)
         return Unknown()
 
     def _register(self, app: App, value: Value, node: ast.Call) -> None:
@@ -785,14 +828,19 @@ class Evaluation:
     def _escape(self, value: Value, node: ast.AST) -> None:
         """Doubt an app that is handed to what is not followed."""
         value = self.resolved(value) if isinstance(value, Imported) else value
+        if isinstance(value, Method):  # app.register_functions, handed to map()
+            value = value.owner
+        elif isinstance(value, Decorator):
+            value = value.app
         if isinstance(value, App):
             value.doubts.append(
                 self._here(node, f"what is done with the {value.class_name} can't be known")
             )
         elif isinstance(value, Items):
-            for item in value.items:
+            for item in list(value.items):
                 if item is not value:
                     self._escape(item, node)
+            value.items.append(Unknown(True))  # what it may get there
 
 
 def _imports_by_name(called: ast.expr) -> bool:

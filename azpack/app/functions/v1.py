@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import posixpath
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -16,6 +17,7 @@ from azpack.app.functions.signature import (
     missing_bindings,
     missing_parameters,
 )
+from azpack.app.functions.startup import broken_imports
 from azpack.app.functions.values import Constant, FunctionValue, Items, ModuleValue
 from azpack.app.json_text import Document, JsonError, parse_json
 from azpack.app.modules import parse_module, problem_on
@@ -58,9 +60,14 @@ def read_v1(tree: Tree, reach: Reach, target: Target, left_out: LeftOut) -> V1Ap
     functions = [reader.read() for reader in readers]
     scripts = [it.script for it in functions if it is not None]
     reached = [reach.from_module(it) for it in scripts if it.endswith(".py")]
+    read = [it.script for it in functions if it is not None and it.parameters is not None]
+    broken = broken_imports(tree, reach, target, tuple(dict.fromkeys(read)))
     return V1App(
         functions=tuple(it for it in functions if it is not None),
-        findings=tuple(it for reader in readers for it in reader.findings),
+        findings=(
+            *(it for reader in readers for it in reader.findings),
+            *(it.finding(target.python, "so functions that import it fail") for it in broken),
+        ),
         unknown=tuple(it for reader in readers for it in reader.unknown),
         modules=frozenset().union(*reached),
     )
@@ -185,7 +192,8 @@ class _Reader:
                 "AZP205",
                 f"the host refuses {name!r} as the name of a binding",
                 self._document.line("bindings", at, "name"),
-                "letters, digits and _ alone, not a digit first, at most 128 in all; or $return",
+                "letters, digits and single _ alone, not a digit first, at most 128 in all; or "
+                "$return",
             )
 
     def _direction(self, entry: Mapping[str, Any], at: int) -> str:
@@ -334,7 +342,9 @@ class _Reader:
         path = module.path or ""
         if isinstance(value, FunctionValue):
             return value
-        if name not in module.names and not module.star:
+        if _is_made_when_run(evaluation.syntax_of(module), name):
+            self.unknown.append(f"{path}: whether there is a {name} can't be known")
+        elif name not in module.names and not module.star:
             self._report(
                 "AZP211",
                 f"there is no function {name} in {path}",
@@ -376,3 +386,12 @@ class _Reader:
             )
         for _, message, hint in annotation_problems(evaluation, parameters, bindings):
             self._report("AZP213", f"{self._folder}: {message}", found.line, hint, script)
+
+
+def _is_made_when_run(tree: ast.Module | None, name: str) -> bool:
+    """Whether a function of the module may make the name, as a global one or by __getattr__."""
+    if tree is None:
+        return False
+    return any(isinstance(it, ast.Global) and name in it.names for it in ast.walk(tree)) or any(
+        isinstance(it, ast.FunctionDef) and it.name == "__getattr__" for it in tree.body
+    )

@@ -16,6 +16,7 @@ from azpack.app.functions.signature import (
     missing_bindings,
     missing_parameters,
 )
+from azpack.app.functions.startup import broken_imports, syntax_error
 from azpack.app.functions.values import App, ModuleValue
 from azpack.app.modules import parse_module, problem_on, python_files
 from azpack.findings import Finding
@@ -96,6 +97,7 @@ class _Reader:
         self._module = module
         self._path = module.path or ""
         self._apps = _apps(evaluation, module)
+        self._broken = broken_imports(tree, reach, target, [self._path])
         self._unknown: list[str] = []
 
     def read(self) -> V2App:
@@ -108,6 +110,7 @@ class _Reader:
                 findings += self._name_findings(app)
             for builder in dict.fromkeys(builders):
                 findings += self._function_findings(builder)
+            findings += self._broken_findings()
             findings += self._bare_findings()
             findings += self._blueprint_findings(builders)
         unknown = dict.fromkeys((*self._evaluation.doubts, *self._unknown))
@@ -131,22 +134,20 @@ class _Reader:
         )
 
     def _syntax_findings(self) -> Iterator[Finding]:
-        version = self._target.version
+        """AZP301 for the script; of another module with functions it may be a doubt alone."""
         for path in self._evaluation.followed:
-            module = parse_module(self._tree, path)
-            problem = problem_on(module, version, compiled=path == self._path)
+            own = path == self._path
+            problem = problem_on(parse_module(self._tree, path), self._target.version, compiled=own)
             if problem is None:
                 continue
-            if problem.kind == "unknown":
+            if problem.kind == "syntax" and own:
+                yield syntax_error(path, problem, self._target.python, f", {_NOTHING_LISTED}")
+            elif all(path != each.path for each in self._broken):
                 self._evaluation.doubt(path, problem.line, problem.message)
-                continue
-            yield _finding(
-                "AZP301",
-                f"Python {self._target.python} can't read it: {problem.message}, {_NOTHING_LISTED}",
-                path,
-                problem.line,
-                "mend the syntax; 'python -m py_compile FILE' shows the place",
-            )
+
+    def _broken_findings(self) -> Iterator[Finding]:
+        for each in self._broken:
+            yield each.finding(self._target.python, _NOTHING_LISTED)
 
     def _app_findings(self, apps: list[App]) -> Iterator[Finding]:
         if not apps:
@@ -266,7 +267,7 @@ class _Reader:
                 code, what = "AZP207", f"$return names an input of {builder.name}"
             else:
                 continue
-            hint = "name each binding after a parameter of the function: letters, digits and _"
+            hint = "name each binding after a parameter of the function: letters, digits, single _"
             yield _finding(code, what, builder.path, binding.line, hint)
 
     def _parameter_findings(self, builder: Builder, shown: str) -> Iterator[Finding]:
@@ -324,8 +325,8 @@ class _Reader:
     def _blueprint_findings(self, builders: list[Builder]) -> Iterator[Finding]:
         """AZP306, for blueprints of the modules that are imported, and of those that are not."""
         evaluation = self._evaluation
-        if not self._apps:
-            return
+        if not self._apps or any(app.doubts for app in self._apps.values()):
+            return  # which of them are registered can't be known
         for app in evaluation.apps:
             if app.kind == "blueprint" and app.certain and not app.doubts and app.functions:
                 yield from _unregistered(app, builders)

@@ -81,7 +81,11 @@ class Imported:
 
 @dataclass(slots=True, kw_only=True)
 class Parameters:
-    """A function's parameters with their annotations, and its return annotation."""
+    """A function's parameters with their annotations, and that of what it returns, "return".
+
+    `scope` is the module, whose names those in annotations are; None where they are of the function
+    alone, as the parameters of types are.
+    """
 
     names: tuple[str, ...]
     annotations: dict[str, ast.expr]
@@ -95,10 +99,13 @@ class Parameters:
         ordered += [found.vararg] if found.vararg else []
         ordered += found.kwonlyargs
         ordered += [found.kwarg] if found.kwarg else []
+        annotations = {it.arg: it.annotation for it in ordered if it.annotation is not None}
+        if node.returns is not None:
+            annotations["return"] = node.returns
         return cls(
             names=tuple(it.arg for it in ordered),
-            annotations={it.arg: it.annotation for it in ordered if it.annotation is not None},
-            scope=scope,
+            annotations=annotations,
+            scope=None if getattr(node, "type_params", None) else scope,
         )
 
 

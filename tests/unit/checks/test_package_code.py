@@ -115,6 +115,16 @@ def test_code_that_is_no_distribution(tmp_path: Path) -> None:
     ]
 
 
+def test_code_of_a_virtual_environment(tmp_path: Path) -> None:
+    """It is an excess, which AZP603 says; nothing loads it from there."""
+    files = {"env/bin/python": needing("GLIBC_2.99"), "env/x.pyd": PE}
+    found = findings_of(tmp_path, APP, files | {"env/pyvenv.cfg": b""})
+    assert codes_of(found) == [("AZP603", "warning")]
+    assert codes_of(findings_of(tmp_path, APP, files)) == [
+        ("AZP504", "error"), ("AZP503", "error"),
+    ]  # fmt: skip
+
+
 def test_tables_far_from_each_other(tmp_path: Path) -> None:
     mib = 1 << 20
     for gaps in [(3 * mib, 0, 0), (0, 9 * mib, 0), (9 * mib, 0, 9 * mib), (0, 0, 20 * mib)]:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import hashlib
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
+from azpack.checks.package_distributions import _HASHED_AT_MOST
 from tests.packages import APP, SITE, codes_of, distribution, findings_of
 
 if TYPE_CHECKING:
@@ -64,6 +67,48 @@ def test_file_that_two_distributions_bring(tmp_path: Path) -> None:
     assert findings_of(tmp_path, APP, *parts) == []
     del parts[0][f"{SITE}shared/__init__.py"]
     assert codes_of(findings_of(tmp_path, APP, *parts)) == 2 * ERROR_508
+
+
+def test_file_of_the_same_size(tmp_path: Path) -> None:
+    files = distribution("one", files={"one/__init__.py": b"VALUE = 1\n"})
+    assert findings_of(tmp_path, APP, files) == []
+    changed = {**files, f"{SITE}one/__init__.py": b"VALUE = 2\n"}
+    (finding,) = findings_of(tmp_path, APP, changed)
+    assert (finding.code, finding.severity) == ("AZP508", "error")
+    assert finding.path == f"{SITE}one/__init__.py"
+    assert "one/__init__.py is of another content" in finding.message
+    # Of a large package the sizes alone are compared.
+    large = {"large.bin": bytes(_HASHED_AT_MOST)}
+    assert findings_of(tmp_path, APP, changed, large) == []
+
+
+@pytest.mark.parametrize(
+    ("digest", "expected"),
+    [
+        ("sha256=4b3ab8ed0ec9aa4b4dd5de2a1a4b7a3e62f6e1d1a5e9b39f2f05c3bd2a6fb5f5", ERROR_508),
+        ("sha512=AAAA", ERROR_508),
+        ("md5=AAAA", []),
+        ("nonsense=AAAA", []),
+        ("sha256=", ERROR_508),
+        ("", []),
+    ],
+)
+def test_hashes_of_other_kinds(
+    digest: str, expected: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    files = distribution("one", files={"one/__init__.py": b"VALUE = 1\n"})
+    record = f"{SITE}one-1.0.dist-info/RECORD"
+    files[record] = re.sub(rb"(__init__.py,)[^,]*", rb"\g<1>" + digest.encode(), files[record])
+    assert codes_of(findings_of(tmp_path, APP, files)) == expected
+
+
+def test_hash_in_hexadecimal(tmp_path: Path) -> None:
+    content = b"VALUE = 1\n"
+    files = distribution("one", files={"one/__init__.py": content})
+    record = f"{SITE}one-1.0.dist-info/RECORD"
+    digest = b"sha256=" + hashlib.sha256(content).hexdigest().upper().encode()
+    files[record] = re.sub(rb"(__init__.py,)[^,]*", rb"\g<1>" + digest, files[record])
+    assert findings_of(tmp_path, APP, files) == []
 
 
 def test_records_as_windows_writes_them(tmp_path: Path) -> None:

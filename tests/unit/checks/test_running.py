@@ -80,6 +80,40 @@ def test_comments_for_a_line() -> None:
     assert [it.line for it in found] == [2, 5]
 
 
+STATEMENT = "from . import (\n    a,{}\n    b,\n){}\n"
+IN_TEXT = '"""\n# azpack: ignore[AZP107]\n"""'
+
+
+@pytest.mark.parametrize(
+    ("text", "ignored"),
+    [
+        (STATEMENT.format("", "  # azpack: ignore[AZP107]"), True),
+        (STATEMENT.format("  # azpack: ignore[AZP107]", ""), False),
+        ("from . import (  # azpack: ignore[AZP107]\n    a,\n)\n", True),
+        ("from . import a  # AZPACK: Ignore [azp107]\n", True),
+        ("'# azpack: ignore[AZP107]'; from . import a\n", False),
+        (f"{IN_TEXT}; from . import a\n", False),
+        (f"{IN_TEXT}\nfrom . import a\n", False),
+        ("# azpack: ignore[AZP107]\rfrom . import a\r", True),
+        ("x = '\f'\nfrom . import a  # azpack: ignore[AZP107]\n", True),
+        ("x = '\u2028\x1c'\nfrom . import a  # azpack: ignore[AZP107]\n", True),
+        ("from . import a  # azpack: ignore[AZP106,,AZP107,]\n", True),
+        ("from . import a  # azpack: ignore[NOPE, AZP9]\n", False),
+        ("if True:\n    from . import a\n    # azpack: ignore[AZP107]\n", False),
+    ],
+)
+def test_comments_in_odd_places(text: str, ignored: bool) -> None:
+    assert codes({"x.py": text}, select=("AZP107",)) == ([] if ignored else ["AZP107"])
+
+
+def test_comments_where_the_syntax_is_wrong() -> None:
+    broken = Finding(code="AZP301", severity="error", message="x", path="x.py", line=2)
+    text = "x = (\nfrom . import a  # azpack: ignore[AZP301]\n"
+    assert codes({"x.py": text}, broken, select=("AZP301",)) == []
+    assert codes({"x.py": "# azpack: ignore[AZP3]\n" + text}, broken, select=("AZP301",)) == []
+    assert codes({"x.py": "x = (\ny\n"}, broken, select=("AZP301",)) == ["AZP301"]
+
+
 def test_comments_count_in_python_alone() -> None:
     host = '// azpack: ignore[AZP114]\n# azpack: ignore[AZP114]\n{"version": "2.0", "x": 1}'
     assert codes({"host.json": host.replace("#", "//")}) == ["AZP114"]

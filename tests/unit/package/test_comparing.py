@@ -433,9 +433,9 @@ def test_native_code_that_both_have_is_read_once(
     new = write_package(tmp_path / "new.zip", {**parts, **more})
     read: list[str] = []
 
-    def spy(tree: ZipTree, paths: Iterable[str]) -> NativeFiles:
+    def spy(tree: ZipTree, paths: Iterable[str], *, sound: str = "") -> NativeFiles:
         read.extend(paths := list(paths))
-        return read_native(tree, paths)
+        return read_native(tree, paths, sound=sound)
 
     with ZipTree(old) as first, ZipTree(new) as second:
         before = PackageContents(first)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -52,7 +53,7 @@ def test_text_is_grouped_by_file_and_fits_80_columns() -> None:
     lines = list(finding_lines(FINDINGS, lambda severity: severity, whole="the app"))
     assert lines == [
         "the app",
-        "  warning AZP112: 100% of a,b;c]d::e  f",
+        r"  warning AZP112: 100% of a,b;c]d::e\r\nf",
         "",
         "a b/ü%,:;].py",
         "  info AZP110: x",
@@ -112,7 +113,7 @@ def test_azure() -> None:
             "##vso[task.logissue type=warning;sourcepath=host.json;code=AZP112]"
             "AZP112: 100%AZP25 of a,b;c]d::e%0D%0Af"
         ),
-        "a b/ü%AZP25,:;].py: AZP110: x (y)",
+        "a b/ü%,:;].py: AZP110: x (y)",
         (
             "##vso[task.logissue type=error;sourcepath=host.json;linenumber=3;code=AZP102]"
             'AZP102: host.json has the version "3.0"; the host takes "2.0" alone '
@@ -122,6 +123,18 @@ def test_azure() -> None:
     odd = Finding(code="AZP101", severity="error", message="x", path="a;b]c%.py")
     (line,) = azure_lines([odd], Places())
     assert "sourcepath=a%3Bb%5Dc%AZP25.py;" in line
+
+
+def test_names_are_no_commands() -> None:
+    path = "a\n##vso[task.setvariable variable=PATH]b\x1b[31m.py"
+    note = Finding(code="AZP110", severity="info", message=f"{path} ##[x]", path=path)
+    (line,) = azure_lines([note], Places())
+    assert line.startswith(r"a\n## vso[task.setvariable variable=PATH]b\x1b[31m.py: AZP110: a\n")
+    assert line.endswith("## [x]")
+    assert "##vso" not in line
+    text = list(finding_lines([note], lambda severity: severity, whole="the app"))
+    assert text[0] == r"a\n##vso[task.setvariable variable=PATH]b\x1b[31m.py"
+    assert all(it.isprintable() for it in text)
 
 
 def test_places_in_an_archive() -> None:
@@ -173,6 +186,29 @@ def test_sarif_is_valid(findings: list[Finding], places: Places) -> None:
         uri = location["physicalLocation"]["artifactLocation"]["uri"]
         assert unquote(uri) == places.file_of(finding)
         assert uri.isascii()
+
+
+def test_sarif_tells_findings_without_a_line_apart() -> None:
+    """As github/codeql-action does by a hash of the line, where there is one."""
+    two = [ERROR, replace(ERROR, path="a/host.json"), replace(ERROR, message="x"), ERROR]
+    (run,) = sarif_log(two, Places(archive="dist/a.zip"), version="1")["runs"]
+    prints = [it["partialFingerprints"]["primaryLocationLineHash"] for it in run["results"]]
+    assert len(set(prints)) == 3
+    assert prints[0] == prints[3]
+    (run,) = sarif_log([ERROR], Places(), version="1")["runs"]
+    assert "partialFingerprints" not in run["results"][0]
+
+
+def test_sarif_is_within_the_limits_of_code_scanning() -> None:
+    """docs.github.com, "SARIF support for code scanning"."""
+    findings = [
+        Finding(code=code, severity=rule.severity, message="x")
+        for code, rule in load_rules().items()
+    ]
+    (run,) = sarif_log(findings, Places(), version="1")["runs"]
+    for rule in run["tool"]["driver"]["rules"]:
+        assert len(rule["id"]) <= 255
+        assert max(len(rule[it]["text"]) for it in ("shortDescription", "fullDescription")) <= 1024
 
 
 def test_sarif_levels_and_lines() -> None:

@@ -8,6 +8,7 @@ import pytest
 from azpack.app.collect import collect_files
 from azpack.app.functions import http_path
 from azpack.app.functions.reading import declared_script, read_app, route_prefix
+from azpack.app.modules import _cache_of
 from azpack.app.tree_folder import FolderTree
 from azpack.checks.rules import load_rules
 from azpack.target.target import find_target
@@ -298,9 +299,11 @@ def test_other_case_of_a_script() -> None:
 
 
 def test_only_what_is_needed_is_parsed() -> None:
-    files = {f"helpers/m{at}.py": f"from helpers import m{at + 1}\n(" for at in range(100)}
+    files = {f"helpers/m{at}.py": f"from helpers import m{at + 1}\n" for at in range(100)}
     files |= {"helpers/__init__.py": "", "function_app.py": APP + "import helpers.m1\n" + ROUTE}
-    assert not codes(dict(files))
+    tree = TextTree(files)
+    assert not read_app(tree, TARGET).findings
+    assert set(_cache_of(tree).modules) == {"function_app.py"}
 
 
 def test_star_import_of_the_library() -> None:
@@ -332,3 +335,37 @@ def test_reading_runs_nothing(tmp_path: Path) -> None:
     tree = FolderTree(collect_files(app))
     read_app(tree, TARGET)
     assert not trap.exists()
+
+
+def test_classes_of_a_later_library_are_not_judged() -> None:
+    text = APP + "@app.route()\ndef f(req: func.NewRequest) -> func.NewResponse: ...\n"
+    assert not codes({"function_app.py": text})
+
+
+@pytest.mark.parametrize(("python", "found"), [("3.10", []), ("3.11", ["AZP307"])])
+def test_lists_were_classes_before(python: str, found: list[str]) -> None:
+    """isinstance(list[str], type) is true in Python 3.10."""
+    text = APP + "@app.activity_trigger(input_name='x')\ndef f(x: list[str]): ...\n"
+    target = find_target(Path(), python=python)
+    model = read_app(TextTree({"function_app.py": text}), target)
+    assert [it.code for it in model.findings] == found
+
+
+def test_parameters_of_types_are_not_judged() -> None:
+    text = APP + "@app.route()\ndef f[T](req: T) -> T: ...\n"
+    assert not codes({"function_app.py": text})
+
+
+def test_syntax_errors_in_modules_that_others_may_hide() -> None:
+    files: dict[str, str | bytes] = {
+        "function_app.py": APP + "import types\nimport rates\n" + ROUTE,
+        "types.py": "x = = 1\n",
+        "rates.py": "x = = 1\n",
+    }
+    assert read(files) == [
+        (
+            "AZP301 rates.py:1 Python 3.13 can't read it: invalid syntax (imported by "
+            "function_app.py:4), so Azure lists no function of the app"
+        )
+    ]
+    assert not codes(files | {".python_packages/lib/site-packages/rates.py": ""})
