@@ -26,6 +26,7 @@ from azpack.package.manifest import (
     write_companions,
 )
 from azpack.request import Request, make_request, target_of
+from azpack.sbom import check_sbom, write_sbom
 from azpack.stopwatch import Stopwatch
 from azpack.target.plans import find_publishing
 
@@ -74,12 +75,14 @@ class Contents:
 class Result:
     """What `build` made: the package, how, from what, and what it found on the way.
 
-    `timings` are seconds by stage; `manifest` is None where no companions were written;
+    `timings` are seconds by stage; `manifest` is None where no companions were written, `sbom`
+    where no bill of materials was asked for;
     `app_settings` are all that must be set.
     """
 
     package: Package
     manifest: Path | None
+    sbom: Path | None
     mode: str
     mode_reason: str
     target: Target
@@ -111,6 +114,8 @@ def build(
     beside = companions_of(output)
     if companions:
         check_companions(beside)
+    if options.sbom is not None:
+        check_sbom(options.sbom, output)
     with clock.stage("collect"):
         target = target_of(project, options)
         files = _files(project, options, output=output, mode=mode)
@@ -145,6 +150,7 @@ def build(
     result = Result(
         package=package,
         manifest=beside.manifest if companions else None,
+        sbom=options.sbom,
         mode=mode,
         mode_reason=mode_reason,
         target=target,
@@ -156,6 +162,9 @@ def build(
     )
     if companions:
         write_companions(beside, _manifest(result, publishing), package)
+    if options.sbom is not None:
+        with clock.stage("sbom"):
+            write_sbom(result, options.sbom, environ)
     return result
 
 
@@ -289,7 +298,7 @@ def _files(project: Project, options: Options, *, output: Path, mode: str) -> Fi
     return collect_files(
         project.root,
         excludes=options.exclude,
-        outputs=written_paths(project, output),
+        outputs=written_paths(project, output, options.sbom),
         keep_python_packages=mode == "none",
     )
 

@@ -66,10 +66,12 @@ SETTINGS = {
         Setting(name="python", kind="text"),
         Setting(name="requirements", kind="list"),
         Setting(name="resolver", kind="text", choices=("uv", "pip-tools")),
+        Setting(name="sbom", kind="text"),
         Setting(name="select", kind="list"),
     )
 }
 
+_PATHS = ("output", "sbom", "cache-dir", "cert", "client-cert", "requirements", "find-links")
 _CHECK_SETTINGS = ("fail-on", "format", "ignore", "per-file-ignores", "select")
 
 
@@ -122,7 +124,7 @@ def load_settings(root: Path, environ: Mapping[str, str]) -> dict[str, Value]:
     for place, table in tables.items():
         for name, value in _flat(table).items():
             settings[name] = _checked(_known(name, place), value, f"{place}: {name}")
-    for name in ("output", "cache-dir", "cert", "client-cert", "requirements", "find-links"):
+    for name in _PATHS:
         if name in settings:
             settings[name] = _from_root(root, settings[name])
     for variable, text in environ.items():

@@ -91,6 +91,7 @@ def _data(result: Result) -> dict[str, Any]:
             "entries": package.entries,
         },
         "manifest": str(result.manifest),
+        "sbom": str(result.sbom) if result.sbom is not None else None,
         "mode": result.mode,
         "mode_reason": result.mode_reason,
         "target": target_table(result.target),
@@ -122,6 +123,8 @@ def _lines(result: Result, invocation: Invocation) -> list[str]:
         lines.append(f"  sha256    {package.sha256}")
     if result.manifest is not None:
         lines.append(f"  manifest  {shown_path(result.manifest)}")
+    if result.sbom is not None:
+        lines.append(f"  sbom      {shown_path(result.sbom)}")
     return [*lines, *_publishing(result)]
 
 

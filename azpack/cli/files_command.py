@@ -22,7 +22,7 @@ def run(invocation: Invocation) -> Outcome:
     files = collect_files(
         project.root,
         excludes=options.exclude,
-        outputs=written_paths(project, output),
+        outputs=written_paths(project, output, options.sbom),
         keep_python_packages=options.mode == "none",
     )
     rules: dict[str, Rule | None]

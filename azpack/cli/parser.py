@@ -68,6 +68,7 @@ _HELP = {
     "requirements": "where the dependencies are listed; may be repeated (default: pylock.toml, "
     "else requirements.txt, uv.lock, poetry.lock or pyproject.toml)",
     "resolver": "uv (default), or pip-tools, where this machine has the target's Python",
+    "sbom": "also write a bill of materials there, as CycloneDX JSON",
     "select": "a rule to check, by its code or the beginning of codes; may be repeated "
     "(default: all)",
 }
@@ -95,12 +96,13 @@ _METAVARS = {
     "python": "X.Y",
     "requirements": "FILE",
     "resolver": "NAME",
+    "sbom": "FILE",
     "select": "CODE",
 }
 _SHORT = {"output": "-o", "requirements": "-r"}
 # Of the contract, and not built yet: said by name rather than as an unknown option.
 _COMMANDS_TO_COME = ("diff", "verify")
-_OPTIONS_TO_COME = ("--compile", "--slim", "--sbom")
+_OPTIONS_TO_COME = ("--compile", "--slim")
 
 
 class Parser(argparse.ArgumentParser):
@@ -184,7 +186,7 @@ def make_parser(command: str = "") -> Parser:
 
 def _build(parser: Parser) -> None:
     _project(parser)
-    _settings(parser, "output", "mode", "no-pin", "exclude", "checksum", "no-check")
+    _settings(parser, "output", "mode", "no-pin", "exclude", "checksum", "sbom", "no-check")
     parser.add_argument(
         "--dry-run", action="store_true", help="show the plan and its reasons; write nothing"
     )
