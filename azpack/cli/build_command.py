@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azpack.app.project import find_project
+from azpack.cli.build_service import publish_outputs
 from azpack.cli.console import Outcome, counted, folded, format_size
+from azpack.cli.findings_output import project_places
 from azpack.errors import UsageError
 from azpack.outputs import find_output
 from azpack.package.manifest import companions_of, target_table
@@ -38,12 +40,26 @@ def run(invocation: Invocation) -> Outcome | None:
         return show_plan(project, options, invocation.console)
     if options.output == _STANDARD_OUTPUT:
         return _to_standard_output(project, options, invocation)
+    invocation.console.places = project_places(project.root)
     output = find_output(project, options)
     result = build(
         project, options, output=output, environ=os.environ, progress=invocation.console.progress()
     )
+    _tell_service(result, invocation)
     lines = [str(result.package.path)] if invocation.console.quiet else _lines(result, invocation)
     return Outcome(data=_data(result), lines=lines, findings=result.findings)
+
+
+def _tell_service(result: Result, invocation: Invocation) -> None:
+    """Make known to the steps that come after where the package is."""
+    service = invocation.console.service
+    if service is None:
+        return
+    outputs = {"packagePath": str(result.package.path)}
+    if result.package.sha256 is not None:
+        outputs["packageSha256"] = result.package.sha256
+    for line in publish_outputs(service, outputs, os.environ):
+        invocation.console.command(line)
 
 
 def _to_standard_output(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azpack.app.project import find_project
 from azpack.checks.selection import Selection
+from azpack.cli.build_service import publish_summary
 from azpack.cli.findings_output import findings_outcome
 from azpack.errors import UsageError
 from azpack.package.inspection import Wishes, inspect_package, inspection_table
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from azpack.app.config import Value
     from azpack.cli.console import Outcome
     from azpack.cli.main import Invocation
+    from azpack.package.inspection import Inspection
 
 
 def run(invocation: Invocation) -> Outcome:
@@ -25,6 +28,7 @@ def run(invocation: Invocation) -> Outcome:
     settings = _settings(invocation)
     selection = Selection.from_settings(settings)
     inspection = inspect_package(Path(named), _wishes(invocation), selection)
+    _tell_service(inspection, invocation)
     return findings_outcome(
         inspection.findings,
         invocation,
@@ -35,6 +39,19 @@ def run(invocation: Invocation) -> Outcome:
         whole="the package",
         where=Path(named).name,
     )
+
+
+def _tell_service(inspection: Inspection, invocation: Invocation) -> None:
+    """Show what is in the package on the page of the build."""
+    service = invocation.console.service
+    if service is None:
+        return
+    from azpack.report.markdown import inspection_markdown
+
+    name = inspection.package.path.name.removesuffix(".zip")
+    page = inspection_markdown(inspection)
+    for line in publish_summary(service, name, page, os.environ):
+        invocation.console.command(line)
 
 
 def _wishes(invocation: Invocation) -> Wishes:

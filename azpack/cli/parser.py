@@ -240,6 +240,10 @@ def _cache(parser: Parser) -> None:
     )
 
 
+def _completion(parser: Parser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="bash, zsh or fish")
+
+
 def _runtimes(_: Parser) -> None:
     """It has no options of its own."""
 
@@ -252,6 +256,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[Parser], None]]] = {
     "inspect": ("show what is in a package, and what is wrong with it", _inspect),
     "cache": ("look at the wheel store, or clear it", _cache),
     "runtimes": ("show the table of runtimes", _runtimes),
+    "completion": ("print what makes a shell complete azpack's commands", _completion),
 }
 
 

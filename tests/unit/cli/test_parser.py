@@ -36,6 +36,7 @@ OPTIONS = {
     "inspect": {*CHECKING, *TARGET},
     "cache": set(),
     "runtimes": set(),
+    "completion": set(),
 }
 COMMANDS_TO_COME = ("diff", "verify")
 
