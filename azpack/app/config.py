@@ -71,6 +71,9 @@ SETTINGS = {
     )
 }
 
+# A variable of Azure Pipelines is in the environment of each step: the outputs of a step that is
+# named azpack look like settings.
+_OUTPUTS = frozenset({"AZPACK_PACKAGEPATH", "AZPACK_PACKAGESHA256"})
 _PATHS = ("output", "sbom", "cache-dir", "cert", "client-cert", "requirements", "find-links")
 _CHECK_SETTINGS = ("fail-on", "format", "ignore", "per-file-ignores", "select")
 
@@ -129,7 +132,7 @@ def load_settings(root: Path, environ: Mapping[str, str]) -> dict[str, Value]:
             settings[name] = _from_root(root, settings[name])
     for variable, text in environ.items():
         name = variable.removeprefix("AZPACK_").lower().replace("_", "-")
-        if variable.startswith("AZPACK_") and text:
+        if variable.startswith("AZPACK_") and text and variable not in _OUTPUTS:
             setting = _known(name, variable, listed=variable)
             settings[name] = _from_text(setting, text, variable)
     return settings
