@@ -185,7 +185,9 @@ def agent(tmp_path: Path) -> AzureAgent:
     return AzureAgent(tmp_path / "agent")
 
 
-def run_steps(agent: AzureAgent, *, install: bool = True, **parameters: str) -> dict[str, Ran]:
+def run_steps(
+    agent: AzureAgent, parameters: Mapping[str, str], *, install: bool = True
+) -> dict[str, Ran]:
     """Run the scripts of the template, until one fails, by the names that are displayed.
 
     Without `install`, which takes its time, they find the azpack of these tests.
@@ -211,7 +213,7 @@ def test_azure_builds(agent: AzureAgent) -> None:
         "plan": "premium",
         "arguments": f"--locked\n\n--sbom\n{agent.folder}/a/azpack/function-app.cdx.json\n",
     }
-    ran = run_steps(agent, **parameters)
+    ran = run_steps(agent, parameters)
     assert [(name, it.code) for name, it in ran.items()] == [
         ("Install azpack", 0), ("Build the package", 0), ("Inspect the package", 0),
     ], list(ran.values())[-1]  # fmt: skip
@@ -249,7 +251,7 @@ def test_azure_takes_the_projects_own_configuration(agent: AzureAgent) -> None:
     checkout = Path(agent.variables["build.sourcesdirectory"])
     shutil.rmtree(checkout)
     make_project(checkout, files={"azpack.toml": 'python = "3.11"\nplan = "dedicated"\n'})
-    ran = run_steps(agent, install=False, name="api", artifact="")
+    ran = run_steps(agent, {"name": "api", "artifact": ""}, install=False)
     assert [it.code for it in ran.values()] == [0, 0], list(ran.values())[-1]
     package = Path(agent.variables["api.packagepath"])
     manifest = json.loads(package.with_name("function-app.manifest.json").read_bytes())
@@ -262,7 +264,7 @@ def test_azure_shows_what_is_wrong(agent: AzureAgent) -> None:
     shutil.rmtree(checkout)
     make_project(checkout, files={"function_app.py": "def f(:\n"})
     before = agent.variables.keys()
-    ran = run_steps(agent, install=False, python="3.11")
+    ran = run_steps(agent, {"python": "3.11"}, install=False)
     build = ran["Build the package"]
     assert [*ran] == ["Build the package"]
     assert build.code == 1
