@@ -494,3 +494,25 @@ def test_both_have_the_same_outputs_and_inputs() -> None:
     assert declared - action["inputs"].keys() == {"requirement", "name"}
     assert action["inputs"].keys() - declared == {"sarif"}
     assert action["outputs"].keys() == {"packagePath", "packageSha256"}
+
+
+def documented(start: str, end: str) -> set[str]:
+    """The names in the first column of a table of the page, between two texts."""
+    page = (PROJECT / "docs" / "pipelines.md").read_text(encoding="utf-8")
+    rows = page[page.index(start) : page.index(end)].splitlines()
+    return {
+        name
+        for row in rows
+        if row.startswith("| `")
+        for name in re.findall(r"`(\w+)`", row.split(" | ")[0])
+    }
+
+
+def test_the_page_has_all_parameters() -> None:
+    for template, start, end in (
+        (BUILD, "**azpack.yml**", "**publish.yml**"),
+        (PUBLISH, "**publish.yml**", "| plan | local | remote |"),
+    ):
+        declared = {row["name"] for row in yaml.safe_load(template.read_text())["parameters"]}
+        assert documented(start, end) == declared
+    assert documented("| input | meaning |", "The outputs are") == {"extraIndex", "sarif"}
