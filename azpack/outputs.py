@@ -82,7 +82,7 @@ def written_paths(project: Project, output: Path, sbom: Path | None = None) -> t
 def is_bill(path: Path) -> bool:
     """Whether a file is a CycloneDX bill of materials, made by whatever program."""
     try:
-        return b'"bomFormat"' in path.read_bytes()
+        return path.is_file() and b'"bomFormat"' in path.read_bytes()
     except OSError:
         return False
 

@@ -24,7 +24,7 @@ def check_sbom(path: Path, output: Path) -> None:
     """See that a bill of materials can be written at `path`, before anything is built.
 
     Raises:
-        UsageError: that is no file, or one that would be lost.
+        UsageError: that can be no file, or is one that would be lost.
     """
     if path == Path("-"):
         raise UsageError(
@@ -43,7 +43,12 @@ def check_sbom(path: Path, output: Path) -> None:
             "sbom-is-a-folder", f"{path} is a folder",
             hint=f"name the file: --sbom {path / 'app.cdx.json'}",
         )  # fmt: skip
-    if path.exists() and not is_bill(path):
+    if path.exists() and not path.is_file():
+        raise UsageError(
+            "sbom-not-a-file", f"{path} is not a regular file",
+            hint="name one for the bill of materials",
+        )  # fmt: skip
+    if path.exists() and path.stat().st_size and not is_bill(path):
         raise UsageError(
             "sbom-is-another-file",
             f"{path} is there already, and is no bill of materials: it would be lost",

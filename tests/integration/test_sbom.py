@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -219,12 +220,24 @@ def test_what_would_be_lost_is_not_overwritten(azpack: Azpack, app: Path) -> Non
         ("dist/app.zip", "sbom-is-the-output"),
         ("dist/app.manifest.json", "sbom-is-the-output"),
         (".", "sbom-is-a-folder"),
+        ("/dev/null", "sbom-not-a-file"),
+        ("pipe", "sbom-not-a-file"),
     ],
 )
 def test_where_none_can_go(azpack: Azpack, app: Path, named: str, code: str) -> None:
+    os.mkfifo(app / "pipe")
     done = azpack.run("build", "--python", "3.11", "--sbom", named, "--json", cwd=app)
     done.error(2, code)
     assert not (app / "dist").exists()
+
+
+def test_an_empty_file_and_an_older_bill_are_replaced(azpack: Azpack, app: Path) -> None:
+    place = app / "dist" / "app.cdx.json"
+    place.parent.mkdir()
+    place.touch()
+    for _ in range(2):
+        assert azpack.run("build", app, "--python", "3.11", "--sbom", place).code == 0
+        read(place)
 
 
 def test_a_file_in_the_place_of_its_folder(azpack: Azpack, app: Path) -> None:
