@@ -11,16 +11,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _CLASSIFIER = "License :: "
-# Of one word and its versions: what follows is a licence's name or SPDX identifier, not its text.
-_LONGEST_NAME = 100
+# A text's first line is often its name, but not where it is longer, a rule, or says whose it is.
+_NAME = re.compile(r"(?!.*copyright)(?=.*\w).{1,100}", re.IGNORECASE)
 
 
 def declared_licenses(fields: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """SPDX expressions or identifiers where the metadata have such, else names.
 
     `fields` are those of METADATA by their names in lower case. License-Expression counts first
-    (PEP 639), then classifiers that stand for one SPDX identifier each (its appendix), then what
-    the field License says in one line, then the names of classifiers.
+    (PEP 639), then classifiers that stand for one SPDX identifier each (its appendix), then the
+    field License, or of a whole text there the first line if that can be a name, then the names
+    of classifiers.
     """
     if expression := _line(fields, "license-expression"):
         return (expression,)
@@ -35,9 +36,9 @@ def declared_licenses(fields: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
 
 
 def _line(fields: Mapping[str, Sequence[str]], field: str) -> str:
-    """The field's first line, cut where it is the text of a licence."""
+    """The field, where it is one line that can be a name."""
     text = re.sub(r"\s+", " ", next(iter(fields.get(field, ())), "")).strip()
-    return "" if text.upper() == "UNKNOWN" else text[:_LONGEST_NAME]
+    return text if text.upper() != "UNKNOWN" and _NAME.fullmatch(text) else ""
 
 
 def _spdx_of_classifiers() -> dict[str, str]:

@@ -30,7 +30,10 @@ def declared(*lines: str) -> tuple[str, ...]:
         (["License: UNKNOWN"], ()),
         (["License: UNKNOWN", f"{OSI} :: BSD License"], ("BSD License",)),
         (["License: The  X\tLicense", "        Copyright (c) somebody"], ("The X License",)),
-        (["License: " + "a" * 5000], ("a" * 100,)),
+        (["License: " + "a" * 5000], ()),
+        (["License: =========", f"{OSI} :: BSD License"], ("BSD License",)),
+        (["License: Copyright (c) 2015, somebody", "        All rights", f"{OSI} :: BSD License"],
+         ("BSD License",)),
         (["Classifier: Topic :: Software Development"], ()),
     ],
 )  # fmt: skip
