@@ -23,21 +23,21 @@ def declared_licenses(fields: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     field License, or of a whole text there the first line if that can be a name, then the names
     of classifiers.
     """
-    if expression := _line(fields, "license-expression"):
-        return (expression,)
+    if any(expressions := fields.get("license-expression", ())):
+        return (expressions[0],)
     classifiers = [text for text in fields.get("classifier", ()) if text.startswith(_CLASSIFIER)]
     known = _spdx_of_classifiers()
     if classifiers and all(text in known for text in classifiers):
         return tuple(dict.fromkeys(known[text] for text in classifiers))
-    if name := _line(fields, "license"):
+    if name := _name(fields.get("license", ())):
         return (name,)
     names = (text.split(" :: ")[-1] for text in classifiers)
     return tuple(dict.fromkeys(name for name in names if name != "OSI Approved"))
 
 
-def _line(fields: Mapping[str, Sequence[str]], field: str) -> str:
-    """The field, where it is one line that can be a name."""
-    text = re.sub(r"\s+", " ", next(iter(fields.get(field, ())), "")).strip()
+def _name(lines: Sequence[str]) -> str:
+    """The first of these lines, where it can be a name."""
+    text = re.sub(r"\s+", " ", next(iter(lines), "")).strip()
     return text if text.upper() != "UNKNOWN" and _NAME.fullmatch(text) else ""
 
 

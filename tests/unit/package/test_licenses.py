@@ -19,6 +19,8 @@ def declared(*lines: str) -> tuple[str, ...]:
         ([], ()),
         (["License-Expression: MIT OR Apache-2.0", "License: x", f"{OSI} :: ISC License (ISCL)"],
          ("MIT OR Apache-2.0",)),
+        (["License-Expression: " + "MIT AND " * 50 + "ISC"], ("MIT AND " * 50 + "ISC",)),
+        (["License-Expression:", f"{OSI} :: MIT License"], ("MIT",)),
         ([f"{OSI} :: MIT License"], ("MIT",)),
         (["License: MIT Licence", f"{OSI} :: MIT License"], ("MIT",)),
         ([f"{OSI} :: MIT License", f"{OSI} :: ISC License (ISCL)"], ("MIT", "ISC")),
