@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tarfile
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from tests.commands import Azpack, make_app
-from tests.distributions import make_wheel
+from tests.distributions import make_sdist, make_wheel
+from tests.servers import IndexServer
 from tests.wheels import write_wheel
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ Version: 1.0
 Classifier: License :: OSI Approved :: ISC License (ISCL)
 Requires-Dist: three; extra == "fast"
 """
+TOKEN = "hush-BILL-hush"
 EPOCH = {"SOURCE_DATE_EPOCH": "1767225600"}
 
 
@@ -137,6 +140,27 @@ def test_what_the_platform_is_to_install(azpack: Azpack, app: Path, tmp_path: Pa
     assert properties(bill)["azpack:mode"] == "remote"
     # Its requirements.txt has all pins.
     assert graph(bill)["app"] == ["lib-one@1.0", "three@1.0", "two@1.0"]
+
+
+@pytest.mark.parametrize("mode", ["local", "remote"])
+def test_where_it_came_from_is_told_without_the_password(
+    azpack: Azpack, tmp_path: Path, mode: str
+) -> None:
+    make_wheel(tmp_path / "private", "mine")
+    app = make_app(tmp_path / "app", "mine\n./ours-1.0\n")
+    with tarfile.open(make_sdist(tmp_path, "ours")) as sdist:
+        sdist.extractall(app, filter="data")
+    place = tmp_path / "bill.json"
+    with IndexServer(tmp_path / "private", user="me", password=TOKEN) as index:
+        done = azpack.run(
+            "build", app, "--mode", mode, "--no-check", "--python", "3.11", "--sbom", place,
+            "--index-url", index.url_as("me", TOKEN),
+        )  # fmt: skip
+    assert done.code == 0, done.stderr
+    purls = {row["name"]: row.get("purl") for row in read(place)["components"]}
+    # There is another "ours" on PyPI, or may be one day.
+    assert purls == {"mine": f"pkg:pypi/mine@1.0?repository_url={index.url}", "ours": None}
+    assert TOKEN not in place.read_text()
 
 
 def test_what_is_found_in_python_packages(azpack: Azpack, tmp_path: Path) -> None:
