@@ -54,6 +54,7 @@ class Options:
     ignore: tuple[str, ...] = ()
     per_file_ignores: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     checksum: bool = False
+    sbom: Path | None = None
     cache_dir: Path | None = None
 
     @classmethod
@@ -64,7 +65,7 @@ class Options:
             for name, value in settings.items()
             if name in SETTINGS and name.replace("-", "_") in cls.__slots__
         }
-        for name in ("output", "cache_dir"):
+        for name in ("output", "sbom", "cache_dir"):
             if name in values:
                 # A ~NAME that is nobody's is left as it is, as by a shell.
                 values[name] = Path(os.path.expanduser(values[name]))

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from azpack.app.project import Project
     from azpack.options import Options
 
+# The suffix that CycloneDX recommends.
+_BILLS = "*.cdx.json"
 _ZIP_MARKS = (b"PK\3\4", b"PK\5\6")
 
 
@@ -59,20 +61,30 @@ def find_output(project: Project, options: Options) -> Path:
     return output
 
 
-def written_paths(project: Project, output: Path) -> tuple[Path, ...]:
+def written_paths(project: Project, output: Path, sbom: Path | None = None) -> tuple[Path, ...]:
     """All that builds write, and so none packs.
 
-    That is this output and the default one, the others that azpack made in the same folders, and
-    what killed builds left.
+    That is this output, the default one and the bill of materials, the others that azpack made in
+    the same folders, and what killed builds left.
     """
     packages = dict.fromkeys((output, default_output(project)))
+    bills: list[Path] = []
     for folder in dict.fromkeys(package.parent for package in packages):
         packages.update(dict.fromkeys(_other_packages(folder)))
-    paths: list[Path] = []
+        bills += filter(is_bill, folder.glob(_BILLS))
+    paths = [] if sbom is None else [Path(os.path.abspath(sbom))]
     for package in packages:
         beside = companions_of(package)
         paths += (package, beside.manifest, beside.settings, beside.checksum)
-    return (*paths, *(left for path in paths for left in leftovers(path)))
+    return (*paths, *bills, *(left for path in paths for left in leftovers(path)))
+
+
+def is_bill(path: Path) -> bool:
+    """Whether a file is a CycloneDX bill of materials, made by whatever program."""
+    try:
+        return path.is_file() and b'"bomFormat"' in path.read_bytes()
+    except OSError:
+        return False
 
 
 def _other_packages(folder: Path) -> Iterator[Path]:

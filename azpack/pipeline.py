@@ -24,6 +24,7 @@ from azpack.package.manifest import (
 )
 from azpack.packing import all_findings, check_first, pack, refuse_errors
 from azpack.request import Request, make_request, target_of
+from azpack.sbom import check_sbom, write_sbom
 from azpack.stopwatch import Stopwatch
 from azpack.target.plans import find_publishing
 
@@ -79,12 +80,14 @@ class Contents:
 class Result:
     """What `build` made: the package, how, from what, and what it found on the way.
 
-    `timings` are seconds by stage; `manifest` is None where no companions were written;
+    `timings` are seconds by stage; `manifest` is None where no companions were written, `sbom`
+    where no bill of materials was asked for;
     `app_settings` are all that must be set.
     """
 
     package: Package
     manifest: Path | None
+    sbom: Path | None
     mode: str
     mode_reason: str
     target: Target
@@ -116,6 +119,8 @@ def build(
     beside = companions_of(output)
     if companions:
         check_companions(beside)
+    if options.sbom is not None:
+        check_sbom(options.sbom, output)
     with clock.stage("collect"):
         target = target_of(project, options)
         files = _files(project, options, output=output, mode=mode)
@@ -133,12 +138,15 @@ def build(
         python=target.python, more_settings=contents.app_settings,
     )  # fmt: skip
     result = Result(
-        package=package, manifest=beside.manifest if companions else None,
+        package=package, manifest=beside.manifest if companions else None, sbom=options.sbom,
         mode=mode, mode_reason=mode_reason, target=target, files=files, contents=contents,
         findings=findings, timings=clock.timings, app_settings=publishing.settings,
     )  # fmt: skip
     if companions:
         write_companions(beside, _manifest(result, publishing), package)
+    if options.sbom is not None:
+        with clock.stage("sbom"):
+            write_sbom(result, options.sbom, environ)
     return result
 
 
@@ -245,7 +253,7 @@ def _files(project: Project, options: Options, *, output: Path, mode: str) -> Fi
         project.root,
         excludes=options.exclude,
         includes=options.include,
-        outputs=written_paths(project, output),
+        outputs=written_paths(project, output, options.sbom),
         keep_python_packages=mode == "none",
     )
 

@@ -26,7 +26,7 @@ settings.register_profile("azpack", deadline=None)
 settings.load_profile("azpack")
 
 _UNIT_TESTS = Path(__file__).resolve().parent / "unit"
-_REQUIRABLE = ("pythons", "git", "gcc", "mount", "docker", "zip", "chromium")
+_REQUIRABLE = ("pythons", "git", "gcc", "mount", "docker", "zip", "chromium", "shells")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -114,6 +114,13 @@ def engine(docker_host: str) -> Iterator[Engine]:
     """The engine of `docker_host`."""
     with connect({"DOCKER_HOST": docker_host}) as engine:
         yield engine
+
+
+@pytest.fixture(autouse=True)
+def _no_build_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests say themselves which service azpack is to think it runs in."""
+    for name in ("GITHUB_ACTIONS", "TF_BUILD"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(autouse=True)

@@ -67,10 +67,15 @@ SETTINGS = {
         Setting(name="python", kind="text"),
         Setting(name="requirements", kind="list"),
         Setting(name="resolver", kind="text", choices=("uv", "pip-tools")),
+        Setting(name="sbom", kind="text"),
         Setting(name="select", kind="list"),
     )
 }
 
+# A variable of Azure Pipelines is in the environment of each step: the outputs of a step that is
+# named azpack look like settings.
+_OUTPUTS = frozenset({"AZPACK_PACKAGEPATH", "AZPACK_PACKAGESHA256"})
+_PATHS = ("output", "sbom", "cache-dir", "cert", "client-cert", "requirements", "find-links")
 _CHECK_SETTINGS = ("fail-on", "format", "ignore", "per-file-ignores", "select")
 
 
@@ -123,12 +128,12 @@ def load_settings(root: Path, environ: Mapping[str, str]) -> dict[str, Value]:
     for place, table in tables.items():
         for name, value in _flat(table).items():
             settings[name] = _checked(_known(name, place), value, f"{place}: {name}")
-    for name in ("output", "cache-dir", "cert", "client-cert", "requirements", "find-links"):
+    for name in _PATHS:
         if name in settings:
             settings[name] = _from_root(root, settings[name])
     for variable, text in environ.items():
         name = variable.removeprefix("AZPACK_").lower().replace("_", "-")
-        if variable.startswith("AZPACK_") and text:
+        if variable.startswith("AZPACK_") and text and variable not in _OUTPUTS:
             setting = _known(name, variable, listed=variable)
             settings[name] = _from_text(setting, text, variable)
     return settings

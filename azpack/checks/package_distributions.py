@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from azpack.checks.requirement_lines import requirement_lines
 from azpack.checks.rules import make_finding
 from azpack.package.contents import PackageSubject
 from azpack.package.installed import canonical, record_hashes
+from azpack.package.requirement_graph import RequirementGraph
 from azpack.package.segment import SITE_PACKAGES
 
 if TYPE_CHECKING:
@@ -171,23 +172,20 @@ class _Needs:
 
     def __init__(self, subject: PackageSubject) -> None:
         self._target: Target = subject.target
-        self._environment: dict[str, Any] = dict(subject.target.marker_environment())
-        self._packed: dict[str, list[Installed]] = {}
-        for entry in subject.contents.packed:
-            self._packed.setdefault(entry.key, []).append(entry)
+        asked = (line.text for line in requirement_lines(subject.tree) if line.name)
+        self._graph = RequirementGraph(subject.contents.packed, subject.target, asked)
         self._modules = {
             canonical(path[len(SITE_PACKAGES) :].partition("/")[0])
             for path in subject.contents.tree.entries
             if path.startswith(SITE_PACKAGES) and path not in subject.contents.owners
         }
-        self._tree = subject.contents.tree
         self._overridden = subject.overridden
 
     def findings(self) -> Iterator[Finding]:
         from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-        for key, extras in self._extras().items():
-            for entry in self._packed[key]:
+        for key, extras in self._graph.extras.items():
+            for entry in self._graph.packed[key]:
                 what = f"{entry.name} {entry.version}"
                 try:
                     pythons = SpecifierSet(entry.requires_python)
@@ -200,7 +198,7 @@ class _Needs:
                         path=entry.info,
                         hint="take the version for that Python: build with azpack",
                     )
-                for requirement in self._requirements(entry, extras):
+                for requirement in self._graph.requirements(entry, extras):
                     if fault := self._fault(requirement):
                         yield make_finding(
                             "AZP509",
@@ -212,7 +210,7 @@ class _Needs:
 
     def _fault(self, requirement: Requirement) -> str:
         key = canonical(requirement.name)
-        found = self._packed.get(key, [])
+        found = self._graph.packed.get(key, ())
         if not found:
             has_modules = key in self._modules  # without metadata, which is another finding
             return "" if has_modules or key in _WORKER_HAS else "which is not in the package"
@@ -223,46 +221,6 @@ class _Needs:
     def _severity(self, requirement: Requirement) -> Severity | None:
         """Who overrides a requirement knows better, as a rule."""
         return "warning" if canonical(requirement.name) in self._overridden else None
-
-    def _extras(self) -> dict[str, set[str]]:
-        """The extras that are asked for of each distribution, by requirements.txt or by others."""
-        extras: dict[str, set[str]] = {key: set() for key in self._packed}
-        for line in requirement_lines(self._tree):
-            for requirement in _parsed([line.text]):
-                if line.name in extras:
-                    extras[line.name] |= requirement.extras
-        pending = [*extras]
-        while pending:
-            key = pending.pop()
-            for entry in self._packed[key]:
-                for requirement in self._requirements(entry, extras[key]):
-                    other = canonical(requirement.name)
-                    if other in extras and not requirement.extras <= extras[other]:
-                        extras[other] |= requirement.extras
-                        pending.append(other)
-        return extras
-
-    def _requirements(self, entry: Installed, extras: set[str]) -> Iterator[Requirement]:
-        """What it needs on the target, with these extras."""
-        # Most lines of large projects are of extras that nobody asked for.
-        texts = [text for text in entry.requires if extras or "extra" not in text.partition(";")[2]]
-        for requirement in _parsed(texts):
-            marker = requirement.marker
-            if marker is None or any(
-                marker.evaluate({**self._environment, "extra": extra}) for extra in ("", *extras)
-            ):
-                yield requirement
-
-
-def _parsed(texts: Iterable[str]) -> Iterator[Requirement]:
-    """The requirements among texts; what is none is passed over, as installers do."""
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    for text in texts:
-        try:
-            yield Requirement(text)
-        except InvalidRequirement:
-            continue
 
 
 def _contains(requirement: Requirement, version: str) -> bool:

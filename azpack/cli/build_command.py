@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azpack.app.project import find_project
+from azpack.cli.build_service import publish_outputs
 from azpack.cli.console import Outcome, counted, folded, format_size
+from azpack.cli.findings_output import project_places
 from azpack.errors import UsageError
 from azpack.outputs import find_output
 from azpack.package.manifest import companions_of, target_table
@@ -47,12 +49,26 @@ def _build(project: Project, options: Options, invocation: Invocation) -> Outcom
         return show_plan(project, options, invocation.console)
     if options.output == _STANDARD_OUTPUT:
         return _to_standard_output(project, options, invocation)
+    invocation.console.places = project_places(project.root)
     output = find_output(project, options)
     result = build(
         project, options, output=output, environ=os.environ, progress=invocation.console.progress()
     )
+    _tell_service(result, invocation)
     lines = [str(result.package.path)] if invocation.console.quiet else _lines(result, invocation)
     return Outcome(data=_data(result), lines=lines, findings=result.findings)
+
+
+def _tell_service(result: Result, invocation: Invocation) -> None:
+    """Make known to the steps that come after where the package is."""
+    service = invocation.console.service
+    if service is None:
+        return
+    outputs = {"packagePath": str(result.package.path)}
+    if result.package.sha256 is not None:
+        outputs["packageSha256"] = result.package.sha256
+    for line in publish_outputs(service, outputs, os.environ):
+        invocation.console.command(line)
 
 
 def _to_standard_output(project: Project, options: Options, invocation: Invocation) -> Outcome:
@@ -98,6 +114,7 @@ def _data(result: Result) -> dict[str, Any]:
             "entries": package.entries,
         },
         "manifest": str(result.manifest),
+        "sbom": str(result.sbom) if result.sbom is not None else None,
         "mode": result.mode,
         "mode_reason": result.mode_reason,
         "target": target_table(result.target),
@@ -129,6 +146,8 @@ def _lines(result: Result, invocation: Invocation) -> list[str]:
         lines.append(f"  sha256    {package.sha256}")
     if result.manifest is not None:
         lines.append(f"  manifest  {shown_path(result.manifest)}")
+    if result.sbom is not None:
+        lines.append(f"  sbom      {shown_path(result.sbom)}")
     return [*lines, *_publishing(result)]
 
 

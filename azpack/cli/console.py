@@ -11,10 +11,18 @@ from dataclasses import asdict, dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from azpack.cli.build_service import error_command, find_service
 from azpack.errors import FindingsError
 from azpack.progress import Progress
 from azpack.redaction import redact, redacted
+from azpack.report.annotations import (
+    azure_lines,
+    github_lines,
+    without_commands,
+    without_commands_json,
+)
 from azpack.report.figures import counted, format_size
+from azpack.report.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,6 +62,7 @@ _CODES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "cyan": "36",
 class Outcome:
     """What a command came to: `data` for `--json`, `lines` for people.
 
+    `commands` are what a build service is told by the result itself, before the lines.
     `fail_on` is the severity from which findings make the command fail. `listed` says that the
     findings stand in `lines` already: then they are not written to standard error. `failed` are
     the errors of a part of what was to be done, the first of which decides on the exit code.
@@ -67,6 +76,7 @@ class Outcome:
     listed: bool = False
     failed: Sequence[AzpackError] = ()
     failing: bool = False
+    commands: Sequence[str] = field(default_factory=tuple)
 
     @property
     def exit_code(self) -> int:
@@ -87,6 +97,9 @@ class Console:
         self.quiet = quiet
         self.verbosity = verbosity
         self.color = color
+        self.service = find_service(os.environ)
+        # How files of the project are named, once it is known.
+        self.places = Places()
 
     def paint(self, text: str, style: str, stream: TextIO | None = None) -> str:
         """The text in a colour, where colours are wanted and can be seen."""
@@ -109,8 +122,9 @@ class Console:
             status = status_of(outcome)
             self._envelope(command, status, outcome.exit_code, data, error_rows(outcome.failed))
         else:
+            commands = "".join(f"{line}\n" for line in outcome.commands)
             text = "".join(f"{line}\n" for line in outcome.lines)
-            write_text(sys.stdout, redacted(text))
+            write_text(sys.stdout, redacted(commands) + self._plain(redacted(text)))
 
     def fail(self, command: str, error: AzpackError) -> None:
         """Write the error by which a command ended."""
@@ -133,17 +147,34 @@ class Console:
             self.say("", line)
         for line in redact(error.hint).splitlines():
             self.say(self.paint("hint:", "cyan"), line)
+        if self.service and not isinstance(error, FindingsError):
+            self.command(error_command(self.service, error.message))
 
     def list_findings(self, findings: Sequence[Finding]) -> None:
         """Write findings, of which only errors are worth a line where quiet is asked for."""
-        for finding in findings:
-            if finding.severity != "error" and self.quiet:
-                continue
+        shown = [it for it in findings if it.severity == "error" or not self.quiet]
+        if self.service:
+            annotated = github_lines if self.service == "github" else azure_lines
+            for line in annotated(shown, self.places):
+                self.command(line)
+            return
+        for finding in shown:
             label = self.paint(f"{finding.severity}:", _STYLES[finding.severity])
             place = f"{finding.path}:{finding.line}: " if finding.path and finding.line else ""
             self.say(label, redact(f"{finding.code}: {place}{finding.message}"))
             if finding.hint:
                 self.say(self.paint("hint:", "cyan"), redact(finding.hint))
+
+    def command(self, line: str) -> None:
+        """Tell the build service something, beside the result."""
+        write_text(sys.stderr, f"{redact(line)}\n")
+
+    def write(self, text: str) -> None:
+        """Write to standard error, what is no command to a build service."""
+        write_text(sys.stderr, self._plain(text))
+
+    def _plain(self, text: str) -> str:
+        return without_commands(text) if self.service else text
 
     def say(self, label: str, text: str) -> None:
         """Write a line to standard error, folded at the width of the terminal."""
@@ -163,7 +194,7 @@ class Console:
         ) or [""]
         if label:
             folded[0] = f"{label} {folded[0].lstrip()}"
-        write_text(sys.stderr, "\n".join(folded) + "\n")
+        self.write("\n".join(folded) + "\n")
 
     def _envelope(
         self,
@@ -186,6 +217,8 @@ class Console:
             text.encode(sys.stdout.encoding or "ascii")
         except UnicodeEncodeError:  # write_text's escapes are not those of JSON
             text = json.dumps(envelope, default=str)
+        if self.service:
+            text = without_commands_json(text)
         write_text(sys.stdout, f"{text}\n")
 
     def progress(self) -> ConsoleProgress:
@@ -227,12 +260,12 @@ class ConsoleProgress(Progress):
         text = f"{_DONE.get(self._stage, self._stage)} in {seconds:.1f} s"
         if self._done:
             text += f": {format_size(self._done)}, {format_size(int(self._done / seconds))}/s"
-        write_text(sys.stderr, f"{text}\n")
+        self._console.write(f"{text}\n")
 
     def note(self, message: str) -> None:
         """Write a line, unless quiet."""
         if self._shown:
-            write_text(sys.stderr, f"{redact(message)}\n")
+            self._console.write(f"{redact(message)}\n")
 
     def warn(self, message: str) -> None:
         """Write a warning."""
@@ -242,7 +275,7 @@ class ConsoleProgress(Progress):
     def log(self, message: str) -> None:
         """Write a detail, under -v."""
         if self._console.verbosity:
-            write_text(sys.stderr, f"{self._console.paint(redact(message), 'dim')}\n")
+            self._console.write(f"{self._console.paint(redact(message), 'dim')}\n")
 
 
 def status_of(outcome: Outcome) -> str:

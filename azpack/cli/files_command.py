@@ -23,7 +23,7 @@ def run(invocation: Invocation) -> Outcome:
         project.root,
         excludes=options.exclude,
         includes=options.include,
-        outputs=written_paths(project, output),
+        outputs=written_paths(project, output, options.sbom),
         keep_python_packages=options.mode == "none",
     )
     rules: dict[str, Rule | None]

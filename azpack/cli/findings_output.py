@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from azpack import __version__
+from azpack.cli.build_service import find_service
 from azpack.cli.console import Outcome
 from azpack.errors import UsageError
 from azpack.report.places import Places
@@ -44,11 +45,7 @@ def find_format(invocation: Invocation, settings: Mapping[str, Value]) -> Format
             )  # fmt: skip
         chosen = "json"
     if chosen is None:
-        chosen = "text"
-        if os.environ.get("GITHUB_ACTIONS", "").lower() == "true":
-            chosen = "github"
-        elif os.environ.get("TF_BUILD", "").lower() == "true":
-            chosen = "azure"
+        chosen = find_service(os.environ) or "text"
     if chosen == "json":
         invocation.console.as_json = True
     return cast("Format", chosen)
@@ -81,6 +78,7 @@ def findings_outcome(
     of no file, `where` what the summary says that was looked at.
     """
     form = find_format(invocation, settings)
+    commands: Sequence[str] = ()
     if form == "sarif":
         from azpack.report.sarif import sarif_log
 
@@ -90,7 +88,8 @@ def findings_outcome(
         from azpack.report.annotations import azure_lines, github_lines
 
         annotated = github_lines if form == "github" else azure_lines
-        lines = [*annotated(findings, places), *_summary(findings, invocation, where)]
+        commands = [*annotated(findings, places)]
+        lines = _summary(findings, invocation, where)
     else:
         from azpack.report.text import finding_lines
 
@@ -107,6 +106,7 @@ def findings_outcome(
         findings=findings,
         fail_on=cast("FailOn", settings.get("fail-on", "error")),
         listed=True,
+        commands=commands,
     )
 
 

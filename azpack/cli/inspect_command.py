@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from azpack.app.project import find_project
 from azpack.checks.selection import Selection
+from azpack.cli.build_service import publish_summary
 from azpack.cli.findings_output import findings_outcome
 from azpack.errors import UsageError
 from azpack.package.inspection import Wishes, inspect_package, inspection_table
@@ -35,6 +36,7 @@ def run(invocation: Invocation) -> Outcome:
         _write_page(inspection, page)
         data["html"] = str(page)
         invocation.console.progress().note(f"wrote {invocation.arguments.html}")
+    _tell_service(inspection, invocation)
     return findings_outcome(
         inspection.findings,
         invocation,
@@ -91,6 +93,19 @@ def _write_page(inspection: Inspection, page: Path) -> None:
     content = inspection_page(inspection)
     with replacing(page, option="--html") as file:
         file.write(content)
+
+
+def _tell_service(inspection: Inspection, invocation: Invocation) -> None:
+    """Show what is in the package on the page of the build."""
+    service = invocation.console.service
+    if service is None:
+        return
+    from azpack.report.inspection_markdown import inspection_markdown
+
+    name = inspection.package.path.name.removesuffix(".zip")
+    page = inspection_markdown(inspection)
+    for line in publish_summary(service, name, page, os.environ):
+        invocation.console.command(line)
 
 
 def _wishes(invocation: Invocation) -> Wishes:

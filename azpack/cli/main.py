@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from azpack.cli.console import Console, write_text
+from azpack.cli.console import Console
 from azpack.cli.parser import make_parser
 from azpack.errors import AzpackError, FileError, as_azpack_error
 from azpack.redaction import redact
@@ -170,7 +170,7 @@ def main(argv: Sequence[str]) -> int:
         return FileError.exit_code
     except Exception as error:  # the last line of defence: every fault has its exit code
         if console.verbosity >= 2:
-            _trace()
+            _trace(console)
         return _fail(console, command, as_azpack_error(error))
     return 0
 
@@ -193,11 +193,11 @@ def _fail(console: Console, command: str, error: AzpackError) -> int:
     return error.exit_code
 
 
-def _trace() -> None:
+def _trace(console: Console) -> None:
     import traceback
 
     with suppress(OSError):
-        write_text(sys.stderr, redact(traceback.format_exc()))
+        console.write(redact(traceback.format_exc()))
 
 
 class _InterruptedError(AzpackError):

@@ -68,6 +68,7 @@ _HELP = {
     "requirements": "where the dependencies are listed; may be repeated (default: pylock.toml, "
     "else requirements.txt, uv.lock, poetry.lock or pyproject.toml)",
     "resolver": "uv (default), or pip-tools, where this machine has the target's Python",
+    "sbom": "also write a bill of materials there, as CycloneDX JSON",
     "select": "a rule to check, by its code or the beginning of codes; may be repeated "
     "(default: all)",
 }
@@ -95,12 +96,13 @@ _METAVARS = {
     "python": "X.Y",
     "requirements": "FILE",
     "resolver": "NAME",
+    "sbom": "FILE",
     "select": "CODE",
 }
 _SHORT = {"output": "-o", "requirements": "-r"}
 # Of the contract, and not built yet: said by name rather than as an unknown option.
 _COMMANDS_TO_COME = ("verify",)
-_OPTIONS_TO_COME = ("--compile", "--slim", "--sbom")
+_OPTIONS_TO_COME = ("--compile", "--slim")
 
 
 class Parser(argparse.ArgumentParser):
@@ -193,7 +195,7 @@ def _build(parser: Parser) -> None:
     parser.add_argument(
         "--all", action="store_true", help="build all apps below PROJECT (default: this folder)"
     )
-    _settings(parser, "output", "mode", "no-pin", "exclude", "checksum", "no-check")
+    _settings(parser, "output", "mode", "no-pin", "exclude", "checksum", "sbom", "no-check")
     parser.add_argument(
         "--dry-run", action="store_true", help="show the plan and its reasons; write nothing"
     )
@@ -285,6 +287,10 @@ def _cache(parser: Parser) -> None:
     )
 
 
+def _completion(parser: Parser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="bash, zsh or fish")
+
+
 def _runtimes(_: Parser) -> None:
     """It has no options of its own."""
 
@@ -299,6 +305,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[Parser], None]]] = {
     "diff": ("show what changed between two packages", _diff),
     "cache": ("look at the wheel store, or clear it", _cache),
     "runtimes": ("show the table of runtimes", _runtimes),
+    "completion": ("print what makes a shell complete azpack's commands", _completion),
 }
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from azpack.package.changes import Comparison
     from azpack.report.comparison import Section
 
-__all__ = ["comparison_markdown"]
+__all__ = ["code", "comparison_markdown", "escaped", "table"]
 
 # GitHub takes comments of 65,536 characters.
 _LARGEST_SECTION = 9_000
@@ -35,16 +35,16 @@ def comparison_markdown(comparison: Comparison) -> list[str]:
     """Lines of Markdown: the summary, the sizes, and each list, a long one folded up."""
     old, new = comparison.old, comparison.new
     lines = [
-        f"### {_code(old.path.name)} to {_code(new.path.name)}",
+        f"### {code(old.path.name)} to {code(new.path.name)}",
         "",
-        f"**{_escaped(summary(comparison))}**",
+        f"**{escaped(summary(comparison))}**",
         "",
-        *_table(("", "old", "new", "change"), _sizes(comparison)),
+        *table(("", "old", "new", "change"), _sizes(comparison)),
     ]
     for section in comparison_sections(comparison):
         lines += ["", *_section(section)]
     for text in comparison.unknown:
-        lines += ["", f"_{_escaped(text)}_"]
+        lines += ["", f"_{escaped(text)}_"]
     return lines
 
 
@@ -67,7 +67,7 @@ def _section(section: Section) -> Iterator[str]:
     else:
         yield f"**{section.title}**"
     yield ""
-    lines = list(_fitting(_table(section.columns, _rows(section))))
+    lines = list(_fitting(table(section.columns, _rows(section))))
     yield from lines
     if left := len(section.rows) + _TABLE_HEAD - len(lines):
         yield ""
@@ -79,7 +79,7 @@ def _section(section: Section) -> Iterator[str]:
 
 def _rows(section: Section) -> Iterator[Sequence[str]]:
     for change, *cells in section.rows:
-        yield (change, *map(_code, cells))
+        yield (change, *map(code, cells))
 
 
 def _fitting(lines: Iterable[str]) -> Iterator[str]:
@@ -92,20 +92,21 @@ def _fitting(lines: Iterable[str]) -> Iterator[str]:
         yield line
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     """A table; the cells of `rows` are Markdown already."""
     for row in chain((columns, ["---"] * len(columns)), rows):
         yield f"| {' | '.join(row)} |"
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
+    """A text in <code>, cut where it is too long to read."""
     if not text:
         return ""
     shown = cut(visible(text[: _LONGEST_CELL + 1]), _LONGEST_CELL)
-    return f"<code>{_escaped(shown)}</code>"
+    return f"<code>{escaped(shown)}</code>"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """A text in which nothing is markup, and that is no link."""
     return _MARKUP.sub(lambda found: _reference(found[0]), text)
 

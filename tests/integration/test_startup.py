@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from tests.commands import Azpack, make_app
 from tests.distributions import make_wheel
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 IMPORTS = {"PYTHONPROFILEIMPORTTIME": "1"}
 HEAVY = {"docker", "requests", "urllib3", "build", "rich", "packaging", "uv", "pathspec"}
@@ -54,3 +53,14 @@ def test_listing_files_imports_nothing_heavy(tmp_path: Path) -> None:
     done = Azpack(tmp_path, **IMPORTS).run("files", app)
     assert done.stdout.decode().split() == ["host.json", "requirements.txt"]
     assert imported(done.stderr) & (HEAVY | {"subprocess"}) == set()
+
+
+def test_the_module_is_the_command(tmp_path: Path) -> None:
+    azpack = Azpack(tmp_path)
+    script = subprocess.run(
+        [Path(sys.executable).with_name("azpack"), "--help"],
+        env=azpack.environment, capture_output=True, check=False,
+    )  # fmt: skip
+    module = azpack.run("--help")
+    assert (module.code, module.stdout) == (0, script.stdout)
+    assert module.stdout.startswith(b"usage: azpack ")

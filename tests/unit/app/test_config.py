@@ -202,3 +202,7 @@ def test_tables_of_checks_that_are_refused(
 ) -> None:
     with pytest.raises(UsageError, match=re.escape(says)):
         settings(tmp_path, text, **variables)
+
+
+def test_what_azure_pipelines_makes_of_a_steps_outputs_is_no_setting(tmp_path: Path) -> None:
+    assert settings(tmp_path, "", PACKAGEPATH="/a.zip", PACKAGESHA256="f" * 64) == {}

@@ -256,7 +256,7 @@ def test_the_envelope_of_a_build(app: Path, capsys: pytest.CaptureFixture[str]) 
     assert main(arguments) == 0
     data = json.loads(capsys.readouterr().out)["data"]
     assert set(data) == {
-        "package", "manifest", "mode", "mode_reason", "target", "distributions", "files",
+        "package", "manifest", "sbom", "mode", "mode_reason", "target", "distributions", "files",
         "findings", "timings",
     }  # fmt: skip
     assert set(data["package"]) == {

@@ -19,7 +19,7 @@ CONTRACT = {
     "--checksum", "--dry-run", "--no-check", "--no-pin", "--all",
 }  # fmt: skip
 GENERAL = {"-h", "--help", "--json", "-q", "--quiet", "-v", "--verbose", "--color", "--cache-dir"}
-NOT_YET = {"--compile", "--slim", "--sbom"}
+NOT_YET = {"--compile", "--slim"}
 RESOLVING = {
     "--python", "--functions-version", "--plan", "-r", "--requirements", "--index-url",
     "--extra-index-url", "--find-links", "--no-index", "--index-strategy", "--cert",
@@ -38,6 +38,7 @@ OPTIONS = {
     "diff": {"--exit-code", "--format", "--select", "--ignore"},
     "cache": set(),
     "runtimes": set(),
+    "completion": set(),
 }
 COMMANDS_TO_COME = ("verify",)
 

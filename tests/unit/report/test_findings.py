@@ -15,7 +15,12 @@ from hypothesis import strategies as st
 
 from azpack.checks.rules import load_rules
 from azpack.findings import Finding
-from azpack.report.annotations import azure_lines, github_lines
+from azpack.report.annotations import (
+    azure_lines,
+    github_lines,
+    without_commands,
+    without_commands_json,
+)
 from azpack.report.places import Places
 from azpack.report.sarif import sarif_log
 from azpack.report.text import finding_lines, rule_lines, summary
@@ -221,3 +226,51 @@ def test_sarif_levels_and_lines() -> None:
         "app/host.json",
     ]
     assert [it.get("region") for it in places] == [None, None, {"startLine": 3}]
+
+
+COMMANDS = (
+    "##vso[task.setvariable variable=PATH]x",
+    "a path/##vso[task.setvariable variable=PATH]x.py",
+    "##\u200bvso[task.setvariable variable=PATH]x",
+    "##vso\u200b[task.setvariable variable=PATH]x",
+    "#\u200b#v\u00ad\u200bso[task.setvariable variable=PATH]x",
+    "####vso[task.setvariable variable=PATH]x",
+    "##[add-mask]x",
+    "first\n  ::add-mask::x",
+    "::error::x",
+)
+
+
+def _is_command(text: str) -> bool:
+    """As the agents look for commands; to Azure's, characters without width are nothing."""
+    bare = text.replace("\u200b", "").replace("\u00ad", "")
+    lines = (line.strip() for line in bare.splitlines())
+    return "##vso[" in bare or "##[" in bare or any(line.startswith("::") for line in lines)
+
+
+@pytest.mark.parametrize("text", COMMANDS)
+def test_text_of_others_is_no_command(text: str) -> None:
+    assert _is_command(text)
+    assert not _is_command(without_commands(text))
+    assert without_commands(without_commands(text)) == without_commands(text)
+
+
+@pytest.mark.parametrize("text", ["# a ## heading", "a::b", "C++ :: x", "#vso[x]", "a [b] ##"])
+def test_other_text_stays(text: str) -> None:
+    assert without_commands(text) == text
+
+
+@given(st.text() | st.sampled_from(COMMANDS))
+def test_json_means_what_it_meant(text: str) -> None:
+    for is_ascii in (True, False):
+        written = without_commands_json(json.dumps({"a": text}, ensure_ascii=is_ascii))
+        assert json.loads(written) == {"a": text}
+        assert "##vso[" not in written
+
+
+def test_a_finding_in_a_file_of_any_name_is_no_other_command() -> None:
+    for severity in ("error", "warning", "info"):
+        path = "##vso[task.setvariable variable=PATH]x"
+        finding = Finding(code="AZP110", severity=severity, message=path, path=path)
+        (line,) = azure_lines([finding], Places())
+        assert line.startswith("##vso[task.logissue ") or not _is_command(line)

@@ -1,0 +1,83 @@
+"""What the distributions in a package need of each other on the target, with their extras."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from azpack.package.installed import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from packaging.requirements import Requirement
+
+    from azpack.package.installed import Installed
+    from azpack.target.target import Target
+
+
+class RequirementGraph:
+    """Requirements by distribution, evaluated for the target, not for the machine that looks.
+
+    `packed` has the distributions by their canonical names, `extras` what is asked for of each:
+    by the texts of `asked`, which are requirements of the app, or by others.
+    """
+
+    def __init__(
+        self, distributions: Iterable[Installed], target: Target, asked: Iterable[str]
+    ) -> None:
+        self._environment: dict[str, Any] = dict(target.marker_environment())
+        packed: dict[str, list[Installed]] = {}
+        for entry in distributions:
+            packed.setdefault(entry.key, []).append(entry)
+        self.packed: Mapping[str, Sequence[Installed]] = packed
+        self.extras: Mapping[str, set[str]] = self._extras(asked)
+
+    def requirements(self, entry: Installed, extras: set[str]) -> Iterator[Requirement]:
+        """What a distribution needs on the target, with these extras."""
+        # Most lines of large projects are of extras that nobody asked for.
+        texts = [text for text in entry.requires if extras or "extra" not in text.partition(";")[2]]
+        for requirement in _parsed(texts):
+            marker = requirement.marker
+            if marker is None or any(
+                marker.evaluate({**self._environment, "extra": extra}) for extra in ("", *extras)
+            ):
+                yield requirement
+
+    def _extras(self, asked: Iterable[str]) -> dict[str, set[str]]:
+        extras: dict[str, set[str]] = {key: set() for key in self.packed}
+        for requirement in _parsed(asked):
+            if (name := canonical(requirement.name)) in extras:
+                extras[name] |= requirement.extras
+        pending = [*extras]
+        while pending:
+            key = pending.pop()
+            for entry in self.packed[key]:
+                for requirement in self.requirements(entry, extras[key]):
+                    other = canonical(requirement.name)
+                    if other in extras and not requirement.extras <= extras[other]:
+                        extras[other] |= requirement.extras
+                        pending.append(other)
+        return extras
+
+    def edges(self) -> dict[str, set[str]]:
+        """The packed distributions that each one needs, by their canonical names."""
+        return {
+            key: {
+                name
+                for entry in self.packed[key]
+                for requirement in self.requirements(entry, extras)
+                if (name := canonical(requirement.name)) in self.packed and name != key
+            }
+            for key, extras in self.extras.items()
+        }
+
+
+def _parsed(texts: Iterable[str]) -> Iterator[Requirement]:
+    """The requirements among texts; what is none is passed over, as installers do."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    for text in texts:
+        try:
+            yield Requirement(text)
+        except InvalidRequirement:
+            continue
