@@ -135,7 +135,7 @@ def test_names_are_no_commands() -> None:
     note = Finding(code="AZP110", severity="info", message=f"{path} ##[x]", path=path)
     (line,) = azure_lines([note], Places())
     assert line.startswith(r"a\n# #vso[task.setvariable variable=PATH]b\x1b[31m.py: AZP110: a\n")
-    assert line.endswith("## [x]")
+    assert line.endswith("# #[x]")
     assert "##vso" not in line
     text = list(finding_lines([note], lambda severity: severity, whole="the app"))
     assert text[0] == r"a\n##vso[task.setvariable variable=PATH]b\x1b[31m.py"
