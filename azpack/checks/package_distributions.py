@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from azpack.checks.requirement_lines import requirement_lines
+from azpack.checks.requirement_lines import LONGEST_REQUIREMENT, requirement_lines
 from azpack.checks.rules import make_finding
 from azpack.package.contents import PackageSubject
 from azpack.package.installed import canonical
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 _WORKER_HAS = frozenset({"azure-functions", "grpcio", "protobuf", "python-dateutil", "six"})
 _NO_MODULES = frozenset({"__pycache__", "bin", "etc", "include", "lib", "man", "share"})
 _SHOWN = 5
+# Requirements that are read, some again for an extra; a thousand distributions take 40,000.
+_MOST_READ = 100_000
+_EVALUATED = 8  # markers, in the time of that
 _REBUILD = "empty the folder and install again, or build with azpack"
 
 
@@ -46,9 +49,13 @@ def check(subject: Subject) -> Iterator[Finding]:
 
 
 def _twice(packed: Iterable[Installed], counts: Counter[str]) -> Iterator[Finding]:
-    for key in sorted(key for key, count in counts.items() if count > 1):
-        same = [entry for entry in packed if entry.key == key]
-        versions = " and ".join(entry.version for entry in same)
+    repeated: dict[str, list[Installed]] = {}
+    for entry in packed:
+        if counts[entry.key] > 1:
+            repeated.setdefault(entry.key, []).append(entry)
+    for _, same in sorted(repeated.items()):
+        versions = " and ".join(entry.version for entry in same[:_SHOWN])
+        versions += f" and {len(same) - _SHOWN} more" if len(same) > _SHOWN else ""
         yield make_finding(
             "AZP510",
             f"{same[0].name} is there {len(same)} times, as {versions}: their files are mixed",
@@ -141,18 +148,30 @@ class _Needs:
             if path.startswith(SITE_PACKAGES) and path not in subject.contents.owners
         }
         self._tree = subject.contents.tree
+        self._left = _MOST_READ
 
     def findings(self) -> Iterator[Finding]:
-        from packaging.specifiers import InvalidSpecifier, SpecifierSet
+        """What they lack, as far as it does not take too long to say."""
+        try:
+            yield from self._findings()
+        except _TooManyError:
+            yield make_finding(
+                "AZP509",
+                "the distributions have more requirements than are read: not all are checked",
+                hint="run 'pip check' where they are installed",
+                severity="info",
+            )
 
+    def _spend(self, requirements: int) -> None:
+        self._left -= requirements
+        if self._left < 0:
+            raise _TooManyError
+
+    def _findings(self) -> Iterator[Finding]:
         for key, extras in self._extras().items():
             for entry in self._packed[key]:
                 what = f"{entry.name} {entry.version}"
-                try:
-                    pythons = SpecifierSet(entry.requires_python)
-                except InvalidSpecifier:  # installers pass it over
-                    pythons = SpecifierSet()
-                if not pythons.contains(self._target.full_version, prereleases=True):
+                if pythons := _refuses(entry.requires_python, self._target.full_version):
                     yield make_finding(
                         "AZP509",
                         f"{what} needs Python {pythons}, the target is {self._target.full_version}",
@@ -174,6 +193,7 @@ class _Needs:
         if not found:
             has_modules = key in self._modules  # without metadata, which is another finding
             return "" if has_modules or key in _WORKER_HAS else "which is not in the package"
+        self._spend(len(found))
         if any(_contains(requirement, entry.version) for entry in found):
             return ""
         return f"and {found[0].version} is in the package"
@@ -200,6 +220,7 @@ class _Needs:
         """What it needs on the target, with these extras."""
         # Most lines of large projects are of extras that nobody asked for.
         texts = [text for text in entry.requires if extras or "extra" not in text.partition(";")[2]]
+        self._spend(len(texts) + len(texts) * len(extras) // _EVALUATED)
         for requirement in _parsed(texts):
             marker = requirement.marker
             if marker is None or any(
@@ -208,21 +229,35 @@ class _Needs:
                 yield requirement
 
 
+def _refuses(requires_python: str, version: str) -> str:
+    """The versions of Python that a distribution is for, where this one is none of them."""
+    from packaging.specifiers import SpecifierSet
+
+    try:
+        pythons = SpecifierSet(requires_python[:LONGEST_REQUIREMENT])
+        return "" if pythons.contains(version, prereleases=True) else str(pythons)
+    except ValueError:  # installers pass it over
+        return ""
+
+
+class _TooManyError(Exception):
+    """There are more requirements than are read."""
+
+
 def _parsed(texts: Iterable[str]) -> Iterator[Requirement]:
     """The requirements among texts; what is none is passed over, as installers do."""
     from packaging.requirements import InvalidRequirement, Requirement
 
     for text in texts:
-        try:
-            yield Requirement(text)
-        except InvalidRequirement:
-            continue
+        if len(text) <= LONGEST_REQUIREMENT:
+            try:
+                yield Requirement(text)
+            except (InvalidRequirement, RecursionError):
+                continue
 
 
 def _contains(requirement: Requirement, version: str) -> bool:
-    from packaging.version import InvalidVersion
-
     try:
         return requirement.specifier.contains(version, prereleases=True)
-    except InvalidVersion:
+    except ValueError:  # no version
         return True

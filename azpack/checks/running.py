@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from azpack.app.modules import source_of
 from azpack.checks import (
     app_files,
     dependencies,
@@ -15,8 +17,11 @@ from azpack.checks import (
     package_files,
     secrets_found,
     support,
+    unread,
 )
+from azpack.checks.rules import load_rules
 from azpack.checks.selection import Selection
+from azpack.package.oddities import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,9 +42,11 @@ FAMILIES: tuple[Check, ...] = (
     package_files.check,
     package_code.check,
     package_distributions.check,
+    unread.check,
 )
 
 _ALL = Selection()
+_LONGEST_MESSAGE = 800
 _COMMENT = re.compile(r"#\s*azpack:\s*ignore\[([A-Za-z0-9,\s]*)\]")
 
 
@@ -54,7 +61,17 @@ def check_tree(subject: Subject, selection: Selection = _ALL) -> tuple[Finding, 
     for check in FAMILIES:
         findings += check(subject)
     chosen = _without_ignored(selection.filter(findings), subject.tree)
-    return tuple(sorted(chosen, key=_place))
+    return tuple(sorted(map(_printable, chosen), key=_place))
+
+
+def _printable(finding: Finding) -> Finding:
+    """The same, where it quotes what no terminal should see, or no reader would read."""
+    message = finding.message
+    if len(message) > _LONGEST_MESSAGE:
+        message = f"{message[: _LONGEST_MESSAGE // 2]} … {message[-_LONGEST_MESSAGE // 2 :]}"
+    if not message.isprintable():
+        message = printable(message)
+    return finding if message is finding.message else replace(finding, message=message)
 
 
 def _place(finding: Finding) -> tuple[str, int, str, str]:
@@ -78,16 +95,19 @@ def _without_ignored(findings: Iterable[Finding], tree: Tree) -> list[Finding]:
 def _ignored_codes(tree: Tree, path: str) -> dict[int, tuple[str, ...]]:
     """The codes that comments of a file ignore, by line; those of the whole file by 0."""
     try:
-        text = tree.read(path).decode("utf-8", "replace")
+        source = source_of(tree, path)
     except KeyError:  # a finding of a file that is left out, or missing
         return {}
-    found: dict[int, tuple[str, ...]] = {}
+    if b"azpack" not in source:
+        return {}
+    text = source.decode("utf-8", "replace")
+    known = {rule[:end] for rule in load_rules() for end in range(1, len(rule) + 1)}
+    found: dict[int, set[str]] = {}
     in_head = True
     for number, line in enumerate(text.splitlines(), 1):
         bare = line.strip().removeprefix("\ufeff")
         in_head = in_head and (not bare or bare.startswith("#"))
         if match := _COMMENT.search(line):
-            codes = tuple(filter(None, (code.strip().upper() for code in match[1].split(","))))
-            place = 0 if in_head else number
-            found[place] = found.get(place, ()) + codes
-    return found
+            codes = {code.strip().upper() for code in match[1].split(",")}
+            found.setdefault(0 if in_head else number, set()).update(codes & known)
+    return {place: tuple(codes) for place, codes in found.items()}

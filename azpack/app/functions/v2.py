@@ -102,16 +102,17 @@ class _Reader:
         findings = list(self._syntax_findings())
         apps = list(dict.fromkeys(self._apps.values()))
         builders = [it for app in apps for it in app.functions]
-        if not findings:
+        # Of what was followed in part, what seems to be missing may be there.
+        if not findings and not self._evaluation.exhausted:
             findings += self._app_findings(apps)
             for app in apps:
                 findings += self._name_findings(app)
             for builder in dict.fromkeys(builders):
                 findings += self._function_findings(builder)
             findings += self._bare_findings()
-            findings += self._blueprint_findings(builders)
+            findings += self._blueprint_findings(frozenset(builders))
         unknown = dict.fromkeys((*self._evaluation.doubts, *self._unknown))
-        reached = self._reach.from_module(self._path)
+        reached = self._reach.from_modules(self._path)
         return V2App(
             functions=tuple(
                 _function(builder, app) for app in apps for builder in dict.fromkeys(app.functions)
@@ -125,8 +126,9 @@ class _Reader:
     def _is_open(self, apps: list[App]) -> bool:
         """Whether there may be functions that are not known."""
         return bool(
-            any(app.doubts or not app.certain for app in apps)
-            or any(self._reach.is_dynamic(it) for it in self._reach.from_module(self._path))
+            self._evaluation.exhausted
+            or any(app.doubts or not app.certain for app in apps)
+            or any(self._reach.is_dynamic(it) for it in self._reach.from_modules(self._path))
             or self._module.star - {"azure.functions", "azure.durable_functions"}
         )
 
@@ -321,7 +323,7 @@ class _Reader:
                 f"write @app.{method.name}(...), with parentheses",
             )
 
-    def _blueprint_findings(self, builders: list[Builder]) -> Iterator[Finding]:
+    def _blueprint_findings(self, builders: frozenset[Builder]) -> Iterator[Finding]:
         """AZP306, for blueprints of the modules that are imported, and of those that are not."""
         evaluation = self._evaluation
         if not self._apps:
@@ -331,7 +333,7 @@ class _Reader:
                 yield from _unregistered(app, builders)
         if evaluation.imports_dynamically:
             return
-        reached = self._reach.from_module(self._path)
+        reached = self._reach.from_modules(self._path)
         if any(self._reach.is_dynamic(path) for path in reached):
             return
         for path in python_files(self._tree):
@@ -343,7 +345,7 @@ class _Reader:
     def _never_imported(self, path: str) -> Iterator[Finding]:
         other = Evaluation(self._tree, self._reach, self._target.version)
         other.load(path.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
-        for app in other.apps:
+        for app in other.apps if not other.exhausted else ():
             if app.path == path and app.kind == "blueprint" and app.functions and not app.doubts:
                 yield _finding(
                     "AZP306",
@@ -368,7 +370,7 @@ def _function(builder: Builder, app: App) -> Function:
     )
 
 
-def _unregistered(app: App, builders: list[Builder]) -> Iterator[Finding]:
+def _unregistered(app: App, builders: frozenset[Builder]) -> Iterator[Finding]:
     late = [it for it in app.functions if it not in builders and it.certain]
     if not app.registered:
         yield _finding(
