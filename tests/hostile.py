@@ -344,6 +344,24 @@ def _bare_files_with_heads(count: int) -> Files:
     return {f"d/{at}": b"\x7fELF" + bytes(200) for at in range(count)}
 
 
+def _names_by_case(count: int) -> Files:
+    return {f"d/{at}{letter}": b"" for at in range(count) for letter in "Aa"}
+
+
+def _blueprints(count: int) -> Files:
+    text = b"import azure.functions as func\nbp = func.Blueprint()\n@bp.route()\ndef f(req): pass\n"
+    return {f"b{at}.py": text for at in range(count)}
+
+
+def _missing_modules(count: int) -> Files:
+    return _script(b"".join(b"import missing%d\n" % at for at in range(count)))
+
+
+def _sparse_objects(count: int) -> Files:
+    sparse = make_object(gaps=(100 << 20, 100 << 20, 100 << 20))
+    return {f"{SITE}m{at}.so": sparse for at in range(count)}
+
+
 def _comments_that_ignore(size: int) -> Files:
     return {"function_app.py": b"# azpack: ignore[AZP106]\n" * (size // 25) + b"def (:\n"}
 
@@ -409,6 +427,10 @@ LARGEST: dict[str, tuple[Callable[[int], Files], int]] = {
     "entries with long names": (_entries_with_long_names, 60_000),
     "deep folders": (_deep_folders, 20_000),
     "bare files with heads": (_bare_files_with_heads, 100_000),
+    "names by case": (_names_by_case, 50_000),
+    "blueprints": (_blueprints, 20_000),
+    "missing modules": (_missing_modules, 60_000),
+    "sparse objects": (_sparse_objects, 40),
     "comments that ignore": (_comments_that_ignore, (4 << 20) - 1000),
 }
 

@@ -113,20 +113,24 @@ class _Cache:
         self.in_order = sorted(self.paths)
         self.sources: dict[str, bytes] = {}
         self.modules: dict[str, Module] = {}  # those asked for last at the end
+        self.kept = 0  # tokens
         self.unread: dict[str, str] = {}
         self.code_left = MOST_CODE
         self.tokens_left = MOST_TOKENS
 
     def keep(self, module: Module) -> None:
         """Keep a module's tree, and let those go that nobody has asked for of late."""
+        self.kept += module.tokens
+        while self.kept > MOST_TOKENS_KEPT and self.modules:
+            oldest = next(iter(self.modules))
+            self.kept -= self.modules.pop(oldest).tokens
         self.modules[module.path] = module
-        excess = sum(each.tokens for each in self.modules.values()) - MOST_TOKENS_KEPT
-        for path, other in [*self.modules.items()] if excess > 0 else ():
-            if excess <= 0 or other is module:
-                break
-            if other.tokens:
-                excess -= other.tokens
-                del self.modules[path]
+
+    def take(self, path: str) -> Module | None:
+        """A module that is kept, which is to be kept anew."""
+        module = self.modules.pop(path, None)
+        self.kept -= module.tokens if module is not None else 0
+        return module
 
 
 _caches: WeakKeyDictionary[Tree, _Cache] = WeakKeyDictionary()
@@ -203,7 +207,7 @@ def parse_module(tree: Tree, path: str) -> Module:
         KeyError: there is no such file.
     """
     cache = _cache_of(tree)
-    module = cache.modules.pop(path, None)
+    module = cache.take(path)
     if module is None:
         source = source_of(tree, path)
         tokens = _count_tokens(source) if cache.tokens_left > 0 else 1

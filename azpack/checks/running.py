@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,14 +22,15 @@ from azpack.checks import (
 )
 from azpack.checks.rules import load_rules
 from azpack.checks.selection import Selection
+from azpack.findings import Finding
 from azpack.package.oddities import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from azpack.app.tree import Tree
     from azpack.checks.rules import Check, Subject
-    from azpack.findings import Finding
+    from azpack.findings import Severity
 
 __all__ = ["FAMILIES", "check_tree"]
 
@@ -47,6 +49,7 @@ FAMILIES: tuple[Check, ...] = (
 
 _ALL = Selection()
 _LONGEST_MESSAGE = 800
+_MOST_OF_A_RULE = 1000
 _COMMENT = re.compile(r"#\s*azpack:\s*ignore\[([A-Za-z0-9,\s]*)\]")
 
 
@@ -61,7 +64,21 @@ def check_tree(subject: Subject, selection: Selection = _ALL) -> tuple[Finding, 
     for check in FAMILIES:
         findings += check(subject)
     chosen = _without_ignored(selection.filter(findings), subject.tree)
-    return tuple(sorted(map(_printable, chosen), key=_place))
+    return tuple(_listed(sorted(map(_printable, chosen), key=_place)))
+
+
+def _listed(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """As many of each rule as anybody reads, and the number of the others."""
+    counts: Counter[tuple[str, Severity]] = Counter()
+    for finding in findings:
+        counts[finding.code, finding.severity] += 1
+        if counts[finding.code, finding.severity] <= _MOST_OF_A_RULE:
+            yield finding
+    for (code, severity), count in counts.items():
+        if (more := count - _MOST_OF_A_RULE) > 0:
+            yield Finding(
+                code=code, severity=severity, message=f"{more:,} more of these are not listed"
+            )
 
 
 def _printable(finding: Finding) -> Finding:

@@ -26,6 +26,7 @@ MEMORY = 256 << 20
 SECONDS = 60  # of the processor; each takes a second or two
 # Of those that take some seconds when they are at their largest.
 SHARES = {
+    "names by case": 0.2, "blueprints": 0.1, "missing modules": 0.2, "sparse objects": 0.1,
     "bare files with heads": 0.1, "deep folders": 0.2, "distributions": 0.1, "entries": 0.1,
     "entries with long names": 0.1, "environments": 0.1, "extras": 0.2, "fields": 0.2,
     "folders of modules": 0.2, "function.json": 0.05, "function.json of text": 0.05,

@@ -61,7 +61,7 @@ def test_modules_are_read_once() -> None:
 
 def test_imports_in_a_circle_are_walked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     looked_for = Counter[str]()
-    find = reach.find_module
+    find = modules.find_module
 
     def counting(tree: Tree, name: str) -> str | None:
         looked_for[name] += 1
