@@ -46,9 +46,8 @@ class Oddity(NamedTuple):
 
 _NUL = Fault("AZP505", "a NUL in the name, at which most programs cut it off", lost=True)
 _CONTROL = Fault("AZP505", "control characters in the name", lost=True)
-_BACKSLASH = Fault(
-    "AZP505", "backslashes in the name, which on Linux part no folders but belong to it", lost=False
-)
+BACKSLASHES = "backslashes in the name, which on Linux part no folders but belong to it"
+_BACKSLASH = Fault("AZP505", BACKSLASHES, lost=False)
 _ABSOLUTE = Fault("AZP505", "an absolute path", lost=False)
 _OUTSIDE = Fault("AZP505", 'a path with "..", which leads out of its folder', lost=True)
 _UNCLEAN = Fault("AZP505", 'a path with "." or with empty parts', lost=False)

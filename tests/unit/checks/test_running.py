@@ -127,3 +127,22 @@ def test_files_that_are_not_there() -> None:
 def test_all_is_selected_by_default() -> None:
     found = {it.code for it in check_tree(subject({"local.settings.json": ""}))}
     assert {"AZP114", "AZP601"} <= found
+
+
+def test_no_more_of_a_rule_than_anybody_reads() -> None:
+    many = [
+        Finding(code="AZP301", severity="error", message="x", path=f"{at:04}.py")
+        for at in range(1_234)
+    ]
+    found = check_tree(subject({}, *many), Selection(select=("AZP301",)))
+    assert len(found) == 1_001
+    assert (found[999].path, found[-1].severity) == ("0999.py", "error")
+    assert found[-1].message == "234 more of these are not listed"
+
+
+def test_messages_are_fit_for_a_terminal() -> None:
+    odd = Finding(code="AZP301", severity="error", message="\x1b[31m" + "a" * 5_000 + "end")
+    (found,) = check_tree(subject({}, odd), Selection(select=("AZP301",)))
+    assert found.message.startswith("\\x1b[31maaa")
+    assert found.message.endswith("aaaend")
+    assert len(found.message) < 1_000
