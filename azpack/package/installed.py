@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from azpack.errors import FileError
-from azpack.package.oddities import printable
+from azpack.package.oddities import printable, without_controls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -159,7 +159,7 @@ class _Reader:
                 path = path[2:]
             if path and not path.startswith(("../", "/")) and not path.endswith("/"):
                 known = size.isdecimal() and len(size) < _LONGEST_NUMBER
-                record[root + printable(path)] = int(size) if known else None
+                record[root + without_controls(path)] = int(size) if known else None
         return record
 
 
