@@ -20,6 +20,7 @@ __all__ = ["LARGEST", "write_hostile"]
 _FUNCTION = b'{"bindings": [{"name": "t", "type": "timerTrigger", "direction": "in"%s}]}'
 _MAIN = b"def main(t):\n    pass\n"
 _APP = APP["function_app.py"]
+_SECRET = b"AccountKey=" + b"aB3x9/+Qz7" * 8 + b"aB3x9/=="
 _DIST = f"{SITE}one-1.0.dist-info/"
 
 Files = dict[str, bytes]
@@ -222,8 +223,7 @@ def _near_secrets(size: int) -> Files:
 
 
 def _many_secrets(size: int) -> Files:
-    line = b"AccountKey=" + b"aB3x9/+Qz7w" * 8 + b"==\n"
-    return {"secrets.txt": line.replace(b"w==", b"==") * (size // 100)}
+    return {"secrets.txt": (_SECRET + b"\n") * (size // 100)}
 
 
 def _requirements(count: int) -> Files:
@@ -366,6 +366,100 @@ def _comments_that_ignore(size: int) -> Files:
     return {"function_app.py": b"# azpack: ignore[AZP106]\n" * (size // 25) + b"def (:\n"}
 
 
+def _imported(modules: Files) -> Files:
+    """An app that is certain to import modules."""
+    names = (path.removesuffix(".py").replace("/", ".") for path in modules)
+    return _script(b"".join(b"import %s\n" % name.encode() for name in names)) | modules
+
+
+def _modules_of_finally(count: int) -> Files:
+    text = b""
+    for at in range(15):
+        text += b" " * at + b"try: pass\n" + b" " * at + b"finally:\n"
+    return _imported({f"m{at}.py": text + b" " * 15 + b"pass;" * 1000 for at in range(count)})
+
+
+def _broken_modules(count: int) -> Files:
+    text = b"x = [" + b"a+b," * 40_000 + b"]\ndef (\n"
+    nested = {f"n{at}.py": b"x = " + b"-" * 100_000 for at in range(count)}
+    return _imported({f"m{at}.py": text for at in range(count)} | nested)
+
+
+def _submodules(count: int) -> Files:
+    names = b", ".join(b"m%d" % at for at in range(count))
+    files = {f"p/m{at}.py": b"def (\n" if at % 100 == 0 else b"" for at in range(count)}
+    text = b"# of m and of n\n" * 200_000
+    return _script(b"from p import " + names + b"\n") | files | {"p/__init__.py": text}
+
+
+def _annotations(count: int) -> Files:
+    union = b"|".join([b"str", *[b"int"] * 90])
+    text = b"".join(
+        b"@app.route()\ndef f%d(req: %s, context: '%s'): pass\n" % (at, union, union)
+        for at in range(count)
+    )
+    return _script(text)
+
+
+def _long_annotations(size: int) -> Files:
+    quoted = b"|".join([b"str"] * (size // 4))
+    nested = b"list[" * 80 + b"str" + b"]" * 80
+    text = b"@app.route()\ndef f(req: '%s'): pass\n@app.route()\ndef g(req: %s): pass\n"
+    return _script(text % (quoted, nested))
+
+
+def _missing_names(count: int) -> Files:
+    line = b"@app.route()\ndef f%d(req: Nowhere): pass\n"
+    return _script(b"".join(line % at for at in range(count)))
+
+
+def _global_names(count: int) -> Files:
+    names = b", ".join(b"a%d" % at for at in range(count))
+    text = b"def f():\n  global " + names + b"\n  app.register_functions(g)\n"
+    return _script(text + b"f()\n" * count)
+
+
+def _entry_points_made_when_run(count: int) -> Files:
+    files = _functions_of_one_script(count)
+    return files | {"shared/run.py": b"x = 1\n" * 40_000}
+
+
+def _parameters(count: int) -> Files:
+    names = b", ".join(b"a%d" % at for at in range(count))
+    bindings = b", ".join(
+        b'{"name": "b%d", "type": "blob", "direction": "in"}' % at for at in range(count // 6)
+    )
+    table = b'{"scriptFile": "../shared/run.py", "bindings": [%s]}' % bindings
+    files = {f"F{at}/function.json": table for at in range(3)}
+    small = table.replace(bindings, b'{"name": "t", "type": "timerTrigger", "direction": "in"}')
+    files |= {f"G{at}/function.json": small for at in range(count // 20)}
+    return files | {"shared/run.py": b"def main(" + names + b"):\n    pass\n"}
+
+
+def _ignored(size: int) -> Files:
+    secret = b"key = '" + _SECRET + b"'  # azpack: ignore[AZP6]\n"
+    text = b'x = f"""' + b"{a}\n" * (size // 4) + b'"""\ny = (' + b"\n" * size + b")\n"
+    files = {f"m{at}.py": secret * 10 + text for at in range(20)}
+    words = ("# é\nx = " + "é " * (size // 3)).encode()
+    return files | {f"n{at}.py": secret * 10 + words for at in range(5)}
+
+
+def _names_in_host_json(count: int) -> Files:
+    keys = b", ".join(b'"a%d": 0' % at for at in range(count))
+    return {"host.json": b'{"version": "2.0", "%s": {%s}}' % (b"k" * 250_000, keys)}
+
+
+def _environments_with_objects(count: int) -> Files:
+    files = {f"v{at}/pyvenv.cfg": b"" for at in range(count)}
+    return files | {f"w{at}/m.so": make_object() for at in range(count)}
+
+
+def _hashes(count: int) -> Files:
+    files = {f"{SITE}one/m{at}.py": b"x = 1\n" for at in range(count)}
+    rows = b"".join(b"one/m%d.py,sha512=AAAA,6\n" % at for at in range(count))
+    return distribution("one") | files | {f"{_DIST}RECORD": rows}
+
+
 LARGEST: dict[str, tuple[Callable[[int], Files], int]] = {
     "function.json": (_function_json, 300),
     "function.json of text": (_function_json_of_text, 300),
@@ -432,6 +526,19 @@ LARGEST: dict[str, tuple[Callable[[int], Files], int]] = {
     "missing modules": (_missing_modules, 60_000),
     "sparse objects": (_sparse_objects, 40),
     "comments that ignore": (_comments_that_ignore, (4 << 20) - 1000),
+    "modules of finally": (_modules_of_finally, 100),
+    "broken modules": (_broken_modules, 30),
+    "submodules": (_submodules, 20_000),
+    "annotations": (_annotations, 700),
+    "long annotations": (_long_annotations, 3 << 20),
+    "missing names": (_missing_names, 10_000),
+    "global names": (_global_names, 10_000),
+    "entry points made when run": (_entry_points_made_when_run, 2_000),
+    "parameters": (_parameters, 40_000),
+    "ignored": (_ignored, 120_000),
+    "names in host.json": (_names_in_host_json, 20_000),
+    "environments with objects": (_environments_with_objects, 20_000),
+    "hashes": (_hashes, 50_000),
 }
 
 

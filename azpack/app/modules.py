@@ -62,6 +62,8 @@ _TOKEN = re.compile(
 )
 _PLAIN = bytes(char for char in range(256) if chr(char).isalnum() or chr(char) in "_ \t\r\"'#")
 _FEW_SIGNS = 10_000
+_TOO_MUCH_CODE = "it has too much code to be parsed"
+_TOO_MUCH_OF_ALL = "all modules together have too much code to be parsed"
 ImportKind = Literal["plain", "optional", "typing", "function", "conditional"]
 
 
@@ -219,9 +221,9 @@ def parse_module(tree: Tree, path: str) -> Module:
         source = source_of(tree, path)
         tokens = _count_tokens(source) if cache.tokens_left > 0 else 1
         if path not in cache.unread and tokens > MOST_TOKENS_OF_MODULE:
-            cache.unread[path] = "it has too much code to be parsed"
+            cache.unread[path] = _TOO_MUCH_CODE
         elif path not in cache.unread and tokens > cache.tokens_left:
-            cache.unread[path] = "all modules together have too much code to be parsed"
+            cache.unread[path] = _TOO_MUCH_OF_ALL
             cache.tokens_left = 0  # and those that come are not even counted
         if (why := cache.unread.get(path)) is not None:
             problem = Problem(message=why, line=None, kind="unknown")
@@ -341,11 +343,14 @@ def check_syntax(tree: Tree, path: str, version: tuple[int, int]) -> Problem | N
     source = source_of(tree, path)
     cache = _cache_of(tree)
     tokens = _count_tokens(source) if cache.checked_left > 0 else 1
-    cache.checked_left -= tokens
-    if tokens > MOST_TOKENS_OF_MODULE or cache.checked_left < 0:
-        too_much = "it has" if tokens > MOST_TOKENS_OF_MODULE else "all modules together have"
-        note_unread(tree, path, f"{too_much} too much code to be parsed")
+    if tokens > MOST_TOKENS_OF_MODULE:
+        note_unread(tree, path, _TOO_MUCH_CODE)
         return None
+    if tokens > cache.checked_left:
+        note_unread(tree, path, _TOO_MUCH_OF_ALL)
+        cache.checked_left = 0
+        return None
+    cache.checked_left -= tokens
     try:
         with _undisturbed():
             if version < sys.version_info[:2]:

@@ -58,6 +58,7 @@ _MARK = re.compile(rb"azpack:\s*ignore", re.IGNORECASE)
 # Bytes of one file, and of all, that are read token by token, which takes a second for a megabyte.
 _LARGEST_TOKENIZED = 256 << 10
 _MOST_TOKENIZED = 1 << 20
+_LONGEST_TOKENIZED_LINE = 2000  # Python 3.12 takes the square of that
 _LONGEST_MESSAGE = 800
 _MOST_OF_A_RULE = 1000
 
@@ -122,7 +123,9 @@ def _without_ignored(findings: Iterable[Finding], tree: Tree) -> list[Finding]:
         source = _marked_source(tree, path) if path.endswith(".py") else b""
         ignored: Mapping[int, tuple[str, ...]] = {}
         if source:
-            by_tokens = len(source) <= min(_LARGEST_TOKENIZED, room)
+            by_tokens = len(source) <= min(_LARGEST_TOKENIZED, room) and (
+                max(map(len, source.split(b"\n"))) <= _LONGEST_TOKENIZED_LINE
+            )
             room -= len(source) if by_tokens else 0
             lines = {finding.line or 0 for finding in found}
             ignored = _ignored_codes(source, lines, by_tokens=by_tokens)

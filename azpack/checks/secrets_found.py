@@ -194,8 +194,11 @@ def masked(text: str) -> str:
     """A text with what looks like a secret in it masked."""
     content = text.encode(errors="backslashreplace")
     for kind in _KINDS:
-        if kind.mark in content:
-            content = kind.pattern.sub(lambda found: found[0].replace(found[1], b"****"), content)
+        parts, end = list[bytes](), 0
+        for match in kind.find(content):
+            parts += [content[end : match.start(1)], b"****"]
+            end = match.end(1)
+        content = b"".join([*parts, content[end:]])
     return content.decode()
 
 

@@ -80,6 +80,64 @@ def test_project(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        "deep folders", "distributions", "entries", "function.json", "functions", "large object",
+        "many secrets", "names in host.json", "numbers", "objects", "record",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("form", ["json", "markdown", "text"])
+def test_diff(name: str, form: str, tmp_path: Path) -> None:
+    share = SHARES.get(name, 1)
+    old = write_hostile(tmp_path / "old.zip", name, share=share)
+    new = write_hostile(tmp_path / "new.zip", name, share=share * 0.9)
+    code, output, errors = azpack("diff", old, new, "--format", form)
+    assert code == (6 if name == "record" else 0), errors  # it has more rows than can be
+    assert "Traceback" not in errors
+    assert bool(output) == (code == 0 or form == "json")
+
+
+def test_diff_of_what_is_repacked(tmp_path: Path) -> None:
+    packages = []
+    for level in (1, 9):
+        path = tmp_path / f"{level}.zip"
+        packages.append(path)
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as archive:
+            for name, content in (APP | {"bomb": bytes(200 << 20)}).items():
+                archive.writestr(name, content)
+    code, output, errors = azpack("diff", *packages, "--json")
+    assert code == 0, errors
+    assert json.loads(output)["data"]["same_content"] is True
+
+
+@pytest.mark.parametrize(
+    "name", ["deep folders", "distributions", "entries", "functions", "many secrets", "numbers"]
+)
+def test_page(name: str, tmp_path: Path) -> None:
+    package = write_hostile(tmp_path / "app.zip", name, share=SHARES.get(name, 1))
+    page = tmp_path / "page.html"
+    check_answer(azpack("inspect", package, "--html", page, "--json"))
+    assert 0 < page.stat().st_size < 8 << 20
+
+
+@pytest.mark.parametrize("name", ["extras", "fields", "markers", "metadata", "numbers"])
+def test_bill_of_materials(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZPACK_CACHE_DIR", str(tmp_path / "cache"))
+    package = write_hostile(tmp_path / "app.zip", name, share=SHARES.get(name, 1))
+    with zipfile.ZipFile(package) as archive:
+        archive.extractall(tmp_path / "app")
+    bill = tmp_path / "bill.json"
+    code, _, errors = azpack(
+        "build", tmp_path / "app", "--mode", "none", "--no-check", "--python", "3.12",
+        "--output", tmp_path / "built.zip", "--sbom", bill, "--json",
+    )  # fmt: skip
+    assert code == 0, errors
+    written = json.loads(bill.read_text())
+    properties = {it["name"]: it["value"] for it in written["metadata"]["properties"]}
+    assert properties.get("azpack:dependencies") == ("not known" if name == "extras" else None)
+
+
+@pytest.mark.parametrize(
     ("name", "share", "said"),
     [
         ("function.json", 0.01, ("AZP201", "warning", "more than is read of such a file")),
@@ -88,6 +146,7 @@ def test_project(name: str, tmp_path: Path) -> None:
         ("long expression", 0.5, ("AZP301", "info", "it has too much code to be parsed")),
         ("modules in a circle", 0.2, ("AZP301", "info", "all modules together import too much")),
         ("many large modules", 0.05, ("AZP301", "info", "have too much code to be parsed")),
+        ("submodules", 0.1, ("AZP301", "error", "can't read it: invalid syntax")),
         ("extras", 0.4, ("AZP509", "info", "more requirements than are read")),
         ("texts", 0.1, ("AZP602", "info", "were not searched for secrets")),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -201,3 +202,50 @@ def test_what_the_compiler_would_repeat(depth: int) -> None:
     module = parse_module(TextTree({"a.py": text}), "a.py")
     problem = modules.problem_on(module, (3, 10), compiled=True)
     assert (problem is not None) == (depth == 5)
+
+
+@pytest.mark.parametrize("depth", [5, 19])
+def test_what_the_compiler_would_repeat_in_what_is_imported(depth: int) -> None:
+    text = ""
+    for at in range(depth):
+        text += " " * at + "try: pass\n" + " " * at + "finally:\n"
+    tree = TextTree({"a.py": text + " " * depth + "pass;" * 50 + "\nreturn\n"})
+    problem = modules.check_syntax(tree, "a.py", sys.version_info[:2])
+    assert (problem is not None) == (depth == 5)
+
+
+def test_modules_whose_syntax_is_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(modules, "MOST_TOKENS_OF_MODULE", 40)
+    monkeypatch.setattr(modules, "MOST_TOKENS", 60)
+    broken = "x = " + "-" * 30 + "\n"
+    tree = TextTree({"Large.py": broken * 2, "a.py": broken, "b.py": broken, "c.py": "x = (\n"})
+    found = {path: modules.check_syntax(tree, path, (3, 10)) for path in tree.paths()}
+    assert [path for path, problem in found.items() if problem is not None] == ["a.py"]
+    assert {path: why.partition(" too")[0] for path, why in unread_modules(tree).items()} == {
+        "Large.py": "it has", "b.py": "all modules together have",
+        "c.py": "all modules together have",
+    }  # fmt: skip
+
+
+def test_submodules_are_looked_for_as_long_as_there_is_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = ", ".join(f"m{at}" for at in range(20))
+    files = {f"p/m{at}.py": "def (\n" for at in range(20)}
+    text = "# of m and of n\n" * 100
+    tree = TextTree({
+        "host.json": "{}", "p/__init__.py": text, **files,
+        "function_app.py": f"{APP}from p import {names}\n{FUNCTION.format(0)}",
+    })  # fmt: skip
+    assert len(read(tree).findings) == 20
+    monkeypatch.setattr(reach, "MOST_STEPS", 100)
+    assert 0 < len(read(tree).findings) < 20
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    ["|".join(["str"] * 500), repr("|".join(["str"] * 500)), "list[" * 90 + "str" + "]" * 90],
+)
+def test_annotations_without_end(annotation: str) -> None:
+    text = f"{APP}@app.route()\ndef f(req: {annotation}): pass\n"
+    assert read(TextTree({"host.json": "{}", "function_app.py": text})).findings == ()

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from azpack.app.functions import AppModel
+from azpack.checks import running
 from azpack.checks.running import check_tree
 from azpack.checks.selection import Selection
 from azpack.findings import Finding
@@ -104,6 +105,24 @@ IN_TEXT = '"""\n# azpack: ignore[AZP107]\n"""'
 )
 def test_comments_in_odd_places(text: str, ignored: bool) -> None:
     assert codes({"x.py": text}, select=("AZP107",)) == ([] if ignored else ["AZP107"])
+
+
+@pytest.mark.parametrize("limit", ["_LARGEST_TOKENIZED", "_MOST_TOKENIZED"])
+def test_large_files_are_taken_line_by_line(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    of_statement = STATEMENT.format("", "  # azpack: ignore[AZP107]")
+    of_line = "from . import a  # azpack: ignore[AZP107]\n"
+    assert codes({"x.py": of_statement + of_line}, select=("AZP107",)) == []
+    monkeypatch.setattr(running, limit, 20)
+    assert codes({"x.py": of_statement + of_line}, select=("AZP107",)) == ["AZP107"]
+
+
+def test_no_cut_off_password_is_quoted() -> None:
+    url = "https://user:running-pa55word@example.test/"
+    before = "x" * (running._LONGEST_MESSAGE // 2 - 20)
+    long = Finding(code="AZP104", severity="error", message=f"{before}{url}{'y' * 900}")
+    (found,) = check_tree(subject({}, long), Selection(select=("AZP104",)))
+    assert "running-pa55" not in found.message
+    assert len(found.message) < 900
 
 
 def test_comments_where_the_syntax_is_wrong() -> None:
