@@ -124,7 +124,7 @@ def find_dependencies(request: Request, *, timestamp: int) -> Dependencies | Non
             request.progress.warn("the project lists no dependencies: the package holds none")
             return None
         lock = _find_lock(request, requirements, use_file=choice.fits)
-    obtained = _obtain(request, requirements, lock)
+    obtained = obtain(request, requirements, lock)
     wheels = obtained.wheels
     with request.clock.stage("segment"):
         python = request.target.full_version
@@ -390,7 +390,13 @@ def _read(path: Path) -> bytes | None:
         raise FileError("unreadable", f"{path} can't be read: {error.strerror}") from error
 
 
-def _obtain(request: Request, requirements: Requirements | None, lock: Lock) -> Obtained:
+def obtain(request: Request, requirements: Requirements | None, lock: Lock) -> Obtained:
+    """Bring the wheels of a lock into the store, building what the mode lets be built.
+
+    Raises:
+        WheelError: a wheel can't be had, checked or built.
+        UnreachableError: an index or the engine does not answer, or refuses.
+    """
     from azpack.deps.build_constraints import find_build_constraints
     from azpack.deps.obtain import Sources, obtain_wheels
     from azpack.deps.resolver import name_in
