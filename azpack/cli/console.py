@@ -45,7 +45,8 @@ class Outcome:
     """What a command came to: `data` for `--json`, `lines` for people.
 
     `fail_on` is the severity from which findings make the command fail. `listed` says that the
-    findings stand in `lines` already: then they are not written to standard error.
+    findings stand in `lines` already: then they are not written to standard error. `failed` is for
+    what fails without a finding.
     """
 
     data: Mapping[str, Any]
@@ -53,12 +54,13 @@ class Outcome:
     findings: Sequence[Finding] = field(default_factory=tuple)
     fail_on: FailOn = "error"
     listed: bool = False
+    failed: bool = False
 
     @property
     def exit_code(self) -> int:
         """1 where something was found that the command is to fail on."""
         failing = _FAILING[self.fail_on]
-        return int(any(finding.severity in failing for finding in self.findings))
+        return int(self.failed or any(it.severity in failing for it in self.findings))
 
 
 class Console:

@@ -30,6 +30,7 @@ _RESOLVING = (
     "resolver",
     "locked",
 )
+_INDEXES = ("index-url", "extra-index-url", "find-links", "no-index", "cert", "client-cert")
 _CHECKING = ("format", "fail-on", "select", "ignore")
 _DOCKER = ("docker-image", "docker-platform", "docker-network", "docker-before")
 _HELP = {
@@ -99,7 +100,7 @@ _METAVARS = {
 }
 _SHORT = {"output": "-o", "requirements": "-r"}
 # Of the contract, and not built yet: said by name rather than as an unknown option.
-_COMMANDS_TO_COME = ("diff", "verify")
+_COMMANDS_TO_COME = ("diff",)
 _OPTIONS_TO_COME = ("--compile", "--slim", "--sbom")
 
 
@@ -229,6 +230,25 @@ def _inspect(parser: Parser) -> None:
     _settings(parser, *_CHECKING, *_TARGET)
 
 
+def _verify(parser: Parser) -> None:
+    parser.add_argument("package", metavar="ZIP", help="the package; its code is run")
+    add = parser.add_argument
+    add("--settings", metavar="FILE", help="app settings, as local.settings.json has them")
+    add(
+        "-e", "--env", metavar="NAME=VALUE", action="append", default=[],
+        help="an app setting; may be repeated",
+    )  # fmt: skip
+    add(
+        "--invoke", metavar="NAME", action="append", default=[],
+        help="also invoke an HTTP function, which runs its code for real, or all-http for all; may "
+        "be repeated",
+    )  # fmt: skip
+    add("--timeout", metavar="SECONDS", default="60", help="for all that is run (default: 60)")
+    add("--in-docker", metavar="IMAGE", help="in a container of this image, not on this machine")
+    add("--runtime-dir", metavar="FOLDER", help="Azure's runtime library, if no index has it")
+    _settings(parser, *_TARGET, *_INDEXES, "docker-network", "docker-platform")
+
+
 def _cache(parser: Parser) -> None:
     parser.add_argument(
         "action",
@@ -248,6 +268,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[Parser], None]]] = {
     "files": ("list the files that would be packed", _files),
     "check": ("look for what would fail on Azure", _check),
     "inspect": ("show what is in a package, and what is wrong with it", _inspect),
+    "verify": ("load a package with Azure's own runtime library", _verify),
     "cache": ("look at the wheel store, or clear it", _cache),
     "runtimes": ("show the table of runtimes", _runtimes),
 }
