@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 # What the library adds to the message of an ImportError.
 _ADDED = re.compile(r"\.? Cannot find module\. Please check the requirements\.txt.*\Z", re.DOTALL)
+_UNNAMED = re.compile(
+    r"cannot import name '(\w+)' from (?:partially initialized module )?'([\w.]+)'"
+)
 _MISSING = re.compile(r"No module named '([^']+)'")
 _GLIBC = re.compile(r"version `(GLIBC\w*_[\d.]+)' not found")
 _NATIVE = re.compile(r"\.(?:(?:cpython-|cp)(\d)(\d+)[\w-]*|[\w-]+)\.(so|pyd)\Z")
@@ -125,7 +128,7 @@ def _exception(
     error: Mapping[str, Any], scene: Scene, *, during: str = "", script: str | None = None
 ) -> Fault:
     path, line = _place(error, scene)
-    message = _ADDED.sub("", error["message"])
+    message = _ADDED.sub("", error["message"]).replace(f"{scene.app}/", "")
     if error["type"] in ("SyntaxError", "IndentationError", "TabError") and path:
         message = re.sub(r" \([^()]*, line \d+\)\Z", "", message)
     if path is None and (named := _FUNCTION.search(message)):
@@ -171,6 +174,9 @@ def _hint(error: Mapping[str, Any], scene: Scene, path: str | None) -> str:
     message, kind = error["message"], error["type"]
     if name := _missing_module(error):
         return _missing_hint(name, scene)
+    if (found := _UNNAMED.search(message)) and (hint := _native_hint(
+        f"{found[2]}.{found[1]}", scene)):  # fmt: skip
+        return hint
     if found := _GLIBC.search(message):
         return (
             f"a library needs {found[1]}, and the platform has glibc {scene.target.glibc}: build "
@@ -198,16 +204,12 @@ def _hint(error: Mapping[str, Any], scene: Scene, path: str | None) -> str:
 
 def _missing_hint(name: str, scene: Scene) -> str:
     """Why a module is not found: for another Python, in another place, or not there at all."""
+    if hint := _native_hint(name, scene):
+        return hint
     place = name.replace(".", "/")
-    for path in scene.paths:
-        found = _NATIVE.search(path)
-        if found and path[: found.start()] in (place, f"{SITE_PACKAGES}{place}"):
-            whose = f"Python {found[1]}.{found[2]}" if found[1] else "another system"
-            whose = "Windows" if found[3] == "pyd" else whose
-            return (
-                f"there is {path}, which is for {whose}: build for Python {scene.target.python} "
-                "on Linux x86_64"
-            )
+    top = f"{place.partition('/')[0]}/__init__.py"
+    if "/" in place and top in scene.paths:
+        return f"{top} hides whatever else has that name: rename the folder, or remove the file"
     ends = (f"/{place}.py", f"/{place}/__init__.py")
     elsewhere = [it for it in scene.paths if f"/{it}".endswith(ends)]
     if elsewhere:
@@ -219,6 +221,21 @@ def _missing_hint(name: str, scene: Scene) -> str:
         f"nothing in the package provides {name.partition('.')[0]}: add its distribution to the "
         "requirements, and build again"
     )
+
+
+def _native_hint(name: str, scene: Scene) -> str:
+    """Whether there is an extension module of that name, for another Python or system."""
+    place = name.replace(".", "/")
+    for path in scene.paths:
+        found = _NATIVE.search(path)
+        if found and path[: found.start()] in (place, f"{SITE_PACKAGES}{place}"):
+            whose = f"Python {found[1]}.{found[2]}" if found[1] else "another system"
+            whose = "Windows" if found[3] == "pyd" else whose
+            return (
+                f"there is {path}, which is for {whose}: build for Python {scene.target.python} "
+                "on Linux x86_64"
+            )
+    return ""
 
 
 def _hung(run: Run, scene: Scene) -> Fault:

@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 _NOT_THE_LIBRARYS = (
     "AZP101", "AZP102", "AZP103", "AZP105", "AZP106",
     "AZP201", "AZP202", "AZP203", "AZP204", "AZP205", "AZP206", "AZP207", "AZP208", "AZP209",
-    "AZP305", "AZP409", "AZP501", "AZP505", "AZP506",
+    "AZP210", "AZP409", "AZP501", "AZP505", "AZP506",
 )  # fmt: skip
 # What may explain why something is not found or not loaded.
 _EXPLAINING = (
-    "AZP111", "AZP403", "AZP406", "AZP408", "AZP502", "AZP503", "AZP504", "AZP508", "AZP509",
+    "AZP111", "AZP301", "AZP302", "AZP303", "AZP304", "AZP305", "AZP307",
+    "AZP403", "AZP406", "AZP408", "AZP502", "AZP503", "AZP504", "AZP508", "AZP509",
 )  # fmt: skip
 _NO_FUNCTION, _BLUEPRINT = "AZP104", "AZP306"
-_LOADING = frozenset(
-    {"exit", "hang", "crash", "ended", "fork", "import-error", "module-not-found-error"}
-)
+# Those of them that have the place of an error of which the library tells none.
+_PLACES = ("AZP302", "AZP303", "AZP304", "AZP305")
 
 
 def platform_faults(inspection: Inspection) -> tuple[Fault, ...]:
@@ -52,8 +52,8 @@ def judge(
         target=inspection.target, timeout=job.timeout,
     )  # fmt: skip
     functions = tuple(_functions(run, prefix))
-    faults = [*start.faults, *find_faults(run, scene)]
-    if len(faults) == len(start.faults):
+    faults = [*start.faults, *(_placed(it, inspection) for it in find_faults(run, scene))]
+    if not faults:
         faults += _lacking(functions, inspection, job)
     reason = _why_unverified(run)
     verdict: Verdict = "unverified" if reason else "failed" if faults else "passed"
@@ -137,11 +137,27 @@ def _lacking(
         )
 
 
+def _placed(fault: Fault, inspection: Inspection) -> Fault:
+    """The fault with the place that a rule found, where it has none itself."""
+    if fault.path is not None or fault.code != "value-error":
+        return fault
+    found = next((it for it in inspection.app.findings if it.code in _PLACES), None)
+    if found is None:
+        return fault
+    return replace(fault, path=found.path, line=found.line, hint=found.hint or "")
+
+
 def _related(faults: Sequence[Fault], inspection: Inspection) -> tuple[Any, ...]:
-    if not any(it.code in _LOADING for it in faults):
+    """What the rules found that explains why the app is not loaded, unless a fault says it."""
+    said = {it.code for it in faults} | {(it.path, it.line) for it in faults}
+    if all(it.code.startswith("AZP") for it in faults):
         return ()
     return tuple(
-        it for it in inspection.findings if it.severity == "error" and it.code in _EXPLAINING
+        it
+        for it in inspection.findings
+        if it.severity == "error"
+        and it.code in _EXPLAINING
+        and said.isdisjoint((it.code, (it.path, it.line)))
     )
 
 

@@ -179,8 +179,9 @@ def _make_bare(interpreter: Path, folder: Path) -> Path:
 
 def _read(process: subprocess.Popen[bytes], tail: Tail) -> None:
     assert process.stdout is not None  # noqa: S101  # it is a pipe
-    while line := process.stdout.readline(_LONGEST_LINE):
-        tail.add(line.decode("utf-8", "replace").rstrip("\r\n"))
+    with process.stdout as stream:
+        while line := stream.readline(_LONGEST_LINE):
+            tail.add(line.decode("utf-8", "replace").rstrip("\r\n"))
 
 
 def _end(process: subprocess.Popen[bytes], mark: str) -> None:
