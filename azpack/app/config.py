@@ -67,6 +67,7 @@ SETTINGS = {
         Setting(name="requirements", kind="list"),
         Setting(name="resolver", kind="text", choices=("uv", "pip-tools")),
         Setting(name="select", kind="list"),
+        Setting(name="verify", kind="flag"),
     )
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +43,29 @@ def run(invocation: Invocation) -> Outcome | None:
         project, options, output=output, environ=os.environ, progress=invocation.console.progress()
     )
     lines = [str(result.package.path)] if invocation.console.quiet else _lines(result, invocation)
-    return Outcome(data=_data(result), lines=lines, findings=result.findings)
+    outcome = Outcome(data=_data(result), lines=lines, findings=result.findings)
+    return _verified(outcome, project, options, result, invocation) if options.verify else outcome
+
+
+def _verified(
+    outcome: Outcome, project: Project, options: Options, result: Result, invocation: Invocation
+) -> Outcome:
+    """The outcome with the verdict on the package, which stays whatever that is."""
+    from azpack.cli.verify_command import shown_lines
+    from azpack.verifying import verify_build
+    from azpack.worker.verification import verification_table
+
+    progress = invocation.console.progress()
+    found = verify_build(project, options, result, environ=os.environ, progress=progress)
+    failed = found.verdict != "passed"
+    lines = list(outcome.lines)
+    if not invocation.console.quiet:
+        lines += ["", *shown_lines(found, invocation)]
+        lines += [f"the package stays: {shown_path(result.package.path)}"] if failed else []
+    elif failed:
+        lines.append(found.verdict)
+    data = {**outcome.data, "verification": verification_table(found)}
+    return replace(outcome, data=data, lines=lines, failed=failed)
 
 
 def _to_standard_output(
@@ -52,6 +74,11 @@ def _to_standard_output(
     import shutil
     import tempfile
 
+    if options.verify:
+        raise UsageError(
+            "two-results", "--verify would also write to standard output",
+            hint="name a file for the zip",
+        )  # fmt: skip
     if invocation.console.as_json:
         raise UsageError(
             "two-results", "--json and --output - would both write to standard output",

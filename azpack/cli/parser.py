@@ -71,6 +71,8 @@ _HELP = {
     "resolver": "uv (default), or pip-tools, where this machine has the target's Python",
     "select": "a rule to check, by its code or the beginning of codes; may be repeated "
     "(default: all)",
+    "verify": "load the package with Azure's own runtime library when it is written, which runs "
+    "its code",
 }
 _METAVARS = {
     "cache-dir": "FOLDER",
@@ -185,7 +187,7 @@ def make_parser(command: str = "") -> Parser:
 
 def _build(parser: Parser) -> None:
     _project(parser)
-    _settings(parser, "output", "mode", "no-pin", "exclude", "checksum", "no-check")
+    _settings(parser, "output", "mode", "no-pin", "exclude", "checksum", "no-check", "verify")
     parser.add_argument(
         "--dry-run", action="store_true", help="show the plan and its reasons; write nothing"
     )

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from azpack.app.json_text import JsonError, parse_json
 from azpack.app.project import find_project
 from azpack.cli.console import Outcome
 from azpack.deps.image import PLATFORM
@@ -16,9 +14,9 @@ from azpack.deps.index import find_indexes
 from azpack.deps.requirements import locate
 from azpack.errors import UsageError
 from azpack.package.inspection import Wishes
-from azpack.redaction import conceal
 from azpack.report.verdict import verdict_lines
 from azpack.store import Store, default_cache_folder
+from azpack.worker.app_settings import parse_app_settings, read_app_settings
 from azpack.worker.verification import verification_table
 from azpack.worker.verifying import How, Means, verify_package
 
@@ -33,8 +31,6 @@ if TYPE_CHECKING:
 
 _STYLES: Mapping[Verdict, str] = {"passed": "green", "failed": "red", "unverified": "yellow"}
 _NO_NETWORK = "none"
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-:]*")
-_SECRET_NAME = re.compile(r"key|secret|token|passw|pwd|connection|storage|sas\b", re.IGNORECASE)
 
 
 def run(invocation: Invocation) -> Outcome:
@@ -128,48 +124,8 @@ def _seconds(text: str) -> float:
 
 
 def _app_settings(file: str | None, given: list[str]) -> dict[str, str]:
-    """The app settings of the file, then those that are given one by one.
-
-    From now on, the values that look secret are shown nowhere.
-
-    Raises:
-        UsageError: the file can't be read, or one that is given is not NAME=VALUE.
-    """
-    settings = _read_settings(Path(file)) if file else {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not _NAME.fullmatch(name):
-            raise UsageError(
-                "bad-app-setting", f"-e takes NAME=VALUE, and not {name!r}",
-                hint="give each app setting with its own -e",
-            )  # fmt: skip
-        settings[name] = value
-    for name, value in settings.items():
-        if _SECRET_NAME.search(name):
-            conceal(value)
-    return settings
-
-
-def _read_settings(path: Path) -> dict[str, str]:
-    try:
-        table: Any = parse_json(path.read_bytes()).value
-    except OSError as error:
-        raise UsageError(
-            "no-settings", f"{path} can't be read: {error.strerror}",
-            hint="--settings takes a file such as local.settings.json",
-        ) from error  # fmt: skip
-    except (JsonError, UnicodeDecodeError) as error:
-        raise UsageError("bad-settings", f"{path} is not valid JSON: {error}") from error
-    values = table.get("Values") if isinstance(table, dict) else None
-    if not isinstance(values, dict) or table.get("IsEncrypted") is True:
-        why = "is encrypted" if isinstance(values, dict) else 'has no "Values"'
-        raise UsageError(
-            "bad-settings", f"{path} {why}",
-            hint="'func settings decrypt' decrypts it; the settings stand in an object, \"Values\"",
-        )  # fmt: skip
-    plain = {True: "true", False: "false"}
+    """The app settings of the file, then those that are given one by one."""
     return {
-        name: plain[value] if isinstance(value, bool) else str(value)
-        for name, value in values.items()
-        if _NAME.fullmatch(name) and "\0" not in str(value) and value is not None
+        **(read_app_settings(Path(file)) if file else {}),
+        **parse_app_settings(given),
     }

@@ -82,7 +82,9 @@ def test_what_check_finds_before_the_build(name: str, tmp_path: Path) -> None:
 
 
 def codes(findings: Iterable[Finding]) -> tuple[str, ...]:
-    return tuple(sorted({it.code for it in findings if it.severity != "info"}))
+    """Those of errors and warnings, but for the one that depends on the day (AZP112)."""
+    found = {it.code for it in findings if it.severity != "info"}
+    return tuple(sorted(found - {"AZP112"}))
 
 
 def test_the_table_in_the_docs_is_this_one() -> None:
