@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from azpack.app.project import find_project
 from azpack.cli.console import Outcome, counted, folded, format_size
-from azpack.errors import UsageError
+from azpack.errors import AzpackError, UsageError
 from azpack.outputs import find_output
 from azpack.package.manifest import companions_of, target_table
 from azpack.pipeline import build
@@ -56,7 +56,13 @@ def _verified(
     from azpack.worker.verification import verification_table
 
     progress = invocation.console.progress()
-    found = verify_build(project, options, result, environ=os.environ, progress=progress)
+    try:
+        found = verify_build(project, options, result, environ=os.environ, progress=progress)
+    except AzpackError as error:
+        error.hint = (
+            f"{error.hint}\nthe package is written: {shown_path(result.package.path)}".strip()
+        )
+        raise
     failed = found.verdict != "passed"
     lines = list(outcome.lines)
     if not invocation.console.quiet:

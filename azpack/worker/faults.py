@@ -28,6 +28,10 @@ _GLIBC = re.compile(r"version `(GLIBC\w*_[\d.]+)' not found")
 _NATIVE = re.compile(r"\.(?:(?:cpython-|cp)(\d)(\d+)[\w-]*|[\w-]+)\.(so|pyd)\Z")
 _OTHER_FILE = ("wrong ELF class", "invalid ELF header", "cannot open shared object file")
 _FUNCTION = re.compile(r"cannot load the (\S+) function")
+_FOREIGN_FRAME = re.compile(
+    r'(?m)^  File "(?:<frozen |[^"\n]*(?:/importlib/__init__|/driver|/asyncio/\w+)\.py'
+    r'|[^"\n]*/azure_functions_runtime(?:_v1)?/)[^\n]*\n(?:    [^\n]*\n)*'
+)
 _FATAL = re.compile(r"^Fatal Python error: (.+)$", re.MULTILINE)
 
 
@@ -164,10 +168,13 @@ def _place(error: Mapping[str, Any], scene: Scene) -> tuple[str | None, int | No
 
 
 def _own_traceback(text: str) -> str:
-    """The traceback without the frames of importlib and of the driver."""
-    entries = re.split(r"(?m)^(?=  File )", text)
-    kept = [it for it in entries if not re.match(r'  File "(?:<frozen |[^"]*/driver\.py)', it)]
-    return "".join(kept).rstrip()
+    """The traceback without the frames of importlib, the library and the driver.
+
+    Of an import error that the library has raised again it is the first one.
+    """
+    if _ADDED.search(text):
+        text = text.partition("\n\nDuring handling of the above exception")[0]
+    return _FOREIGN_FRAME.sub("", text).rstrip()
 
 
 def _hint(error: Mapping[str, Any], scene: Scene, path: str | None) -> str:

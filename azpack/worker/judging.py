@@ -13,6 +13,7 @@ from azpack.worker.verification import Invocation, ListedFunction, SlowImport
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from azpack.app.functions import AppModel
     from azpack.package.inspection import Inspection
     from azpack.worker.running import Job, Run
     from azpack.worker.verification import Verdict, Verification
@@ -44,17 +45,22 @@ def platform_faults(inspection: Inspection) -> tuple[Fault, ...]:
 
 
 def judge(
-    start: Verification, run: Run, job: Job, inspection: Inspection, prefix: str | None
+    start: Verification,
+    run: Run,
+    job: Job,
+    inspection: Inspection,
+    model: AppModel,
+    prefix: str | None,
 ) -> Verification:
-    """The verdict on a package that was run."""
+    """The verdict on a package that was run; `model` is what the code says without running."""
     scene = Scene(
-        app=job.app, model=inspection.app, paths=[it.path for it in inspection.files],
+        app=job.app, model=model, paths=[it.path for it in inspection.files],
         target=inspection.target, timeout=job.timeout,
     )  # fmt: skip
     functions = tuple(_functions(run, prefix))
-    faults = [*start.faults, *(_placed(it, inspection) for it in find_faults(run, scene))]
+    faults = [*start.faults, *(_placed(it, model) for it in find_faults(run, scene))]
     if not faults:
-        faults += _lacking(functions, inspection, job)
+        faults += _lacking(functions, model, job)
     reason = _why_unverified(run)
     verdict: Verdict = "unverified" if reason else "failed" if faults else "passed"
     return replace(
@@ -104,15 +110,13 @@ def _functions(run: Run, prefix: str | None) -> Iterator[ListedFunction]:
         yield ListedFunction(name=row["name"], trigger=trigger, route=http_path(function, prefix))
 
 
-def _lacking(
-    functions: Sequence[ListedFunction], inspection: Inspection, job: Job
-) -> Iterator[Fault]:
+def _lacking(functions: Sequence[ListedFunction], app: AppModel, job: Job) -> Iterator[Fault]:
     """What the library passes over in silence."""
-    found = [it for it in inspection.findings if it.code in (_NO_FUNCTION, _BLUEPRINT)]
+    found = [it for it in app.findings if it.code in (_NO_FUNCTION, _BLUEPRINT)]
     yield from map(of_finding, found)
     listed = {it.name for it in functions}
     model = "v1" if job.library.endswith("v1") else "v2"
-    expected = [it for it in inspection.app.functions if it.model == model]
+    expected = [it for it in app.functions if it.model == model]
     for function in expected:
         if function.name is not None and function.name not in listed:
             yield Fault(
@@ -137,11 +141,11 @@ def _lacking(
         )
 
 
-def _placed(fault: Fault, inspection: Inspection) -> Fault:
+def _placed(fault: Fault, model: AppModel) -> Fault:
     """The fault with the place that a rule found, where it has none itself."""
     if fault.path is not None or fault.code != "value-error":
         return fault
-    found = next((it for it in inspection.app.findings if it.code in _PLACES), None)
+    found = next((it for it in model.findings if it.code in _PLACES), None)
     if found is None:
         return fault
     return replace(fault, path=found.path, line=found.line, hint=found.hint or "")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from azpack.deps.interpreters import undisturbed
 from azpack.errors import UsageError
+from azpack.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -130,11 +131,12 @@ def read_run(
 ) -> Run:
     """What a driver that has ended left in `folder`, under the names that the job has."""
     faults = _read_file(folder / Path(job.faults).name, 1 << 18)
+    stages = _stages(_read_file(folder / Path(job.result).name, _LARGEST_RESULT))
     return Run(
-        stages=tuple(_stages(_read_file(folder / Path(job.result).name, _LARGEST_RESULT))),
+        stages=tuple(map(_masked, stages)),
         code=code,
         faults=faults,
-        output=tuple(tail.lines),
+        output=tuple(map(redact, tail.lines)),
         timed_out=timed_out or faults.startswith("Timeout ("),
         interpreter=interpreter,
         libc=libc,
@@ -150,6 +152,15 @@ def _stages(text: str) -> Iterator[Mapping[str, Any]]:
             continue
         if isinstance(row, dict) and isinstance(row.get("stage"), str):
             yield row
+
+
+def _masked(value: Any) -> Any:
+    """Values of any depth without the app settings that are secret: the app may tell them."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {name: _masked(item) for name, item in value.items()}
+    return [_masked(item) for item in value] if isinstance(value, list) else value
 
 
 def _read_file(path: Path, limit: int) -> str:

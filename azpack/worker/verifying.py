@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from azpack.app.functions.reading import DEFAULT_SCRIPT, SCRIPT_SETTING, route_prefix
+from azpack.app.functions.reading import DEFAULT_SCRIPT, SCRIPT_SETTING, read_app, route_prefix
 from azpack.app.json_text import parse_json
 from azpack.deps.interpreters import find_interpreter
 from azpack.package.contents import PackageContents
@@ -28,9 +28,8 @@ from azpack.worker.verification import Verification
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from azpack.app.functions import Function
+    from azpack.app.functions import AppModel, Function
     from azpack.deps.index import IndexSettings
-    from azpack.package.inspection import Inspection
     from azpack.progress import Progress
     from azpack.store import Store
     from azpack.target.target import Target
@@ -108,9 +107,12 @@ def verify_package(path: Path, how: How, means: Means) -> Verification:
         with _private_folder() as folder, means.progress.stage("verify"):
             app = folder / "app"
             unpacking.unpack(package, app)
-            job = _job(contents, inspection, how, folder, worker)
+            model = inspection.app
+            if script := how.settings.get(SCRIPT_SETTING):
+                model = read_app(contents.tree, inspection.target, script=script)
+            job = _job(contents, model, how, folder, worker)
             run = _run(job, how, means, inspection.target, folder, worker, interpreter)
-            return judge(start, run, job, inspection, route_prefix(contents.tree))
+            return judge(start, run, job, inspection, model, route_prefix(contents.tree))
 
 
 def _remote(contents: PackageContents, wishes: Wishes) -> str:
@@ -154,9 +156,7 @@ def _private_folder() -> Iterator[Path]:
         unpacking.remove(folder)
 
 
-def _job(
-    contents: PackageContents, inspection: Inspection, how: How, folder: Path, worker: Path
-) -> Job:
+def _job(contents: PackageContents, model: AppModel, how: How, folder: Path, worker: Path) -> Job:
     script = how.settings.get(SCRIPT_SETTING) or DEFAULT_SCRIPT
     if how.place is not None:
         from azpack.worker.in_container import ROOT
@@ -165,7 +165,7 @@ def _job(
     else:
         app, there, library = str(folder / "app"), str(folder), str(worker)
     out = f"{there}/out"
-    v1 = [_described(it, app, contents) for it in inspection.app.functions if it.model == "v1"]
+    v1 = [_described(it, app, contents) for it in model.functions if it.model == "v1"]
     return Job(
         app=app,
         packages=f"{app}/{SITE_PACKAGES.rstrip('/')}",
