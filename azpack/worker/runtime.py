@@ -78,7 +78,7 @@ def find_runtime(python: str, indexes: IndexSettings, store: Store, progress: Pr
     if folder.is_dir():
         mark_used(folder)
         return folder
-    progress.log(f"getting Azure's runtime library for Python {python}")
+    progress.note(f"getting Azure's runtime library for Python {python}")
     with store.new_folder() as temporary:
         made = temporary / "library"
         made.mkdir()

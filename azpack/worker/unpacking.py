@@ -69,6 +69,23 @@ def _check_room(package: ZipTree, folder: Path) -> None:
     )  # fmt: skip
 
 
+def find_written(package: ZipTree, folder: Path) -> str | None:
+    """A file that was written into the unpacked package, if one was; or changed, by its size.
+
+    What Python compiles is none: it takes the refusal in silence.
+    """
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            place = os.path.join(parent, name)
+            path = os.path.relpath(place, folder)
+            known = package.entries.get(path)
+            if known is None and "__pycache__" not in path.split(os.sep):
+                return path
+            if known is not None and os.lstat(place).st_size != known.size:
+                return path
+    return None
+
+
 def remove(folder: Path) -> None:
     """Remove a folder with what was made read-only in it."""
     for parent, names, _ in os.walk(folder):

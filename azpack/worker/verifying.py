@@ -112,7 +112,11 @@ def verify_package(path: Path, how: How, means: Means) -> Verification:
                 model = read_app(contents.tree, inspection.target, script=script)
             job = _job(contents, model, how, folder, worker)
             run = _run(job, how, means, inspection.target, folder, worker, interpreter)
-            return judge(start, run, job, inspection, model, route_prefix(contents.tree))
+            found = judge(start, run, job, inspection, model, route_prefix(contents.tree))
+            written = None if how.place else unpacking.find_written(package, app)
+            if written is not None and found.verdict == "passed":
+                return replace(found, verdict="unverified", reason=_written_as_root(written))
+            return found
 
 
 def _remote(contents: PackageContents, wishes: Wishes) -> str:
@@ -145,6 +149,13 @@ def _cannot(target: Target, how: How) -> str:
     if machine != ARCHITECTURE:
         return f"this machine is {machine}, and Azure {ARCHITECTURE}; use --in-docker"
     return ""
+
+
+def _written_as_root(path: str) -> str:
+    return (
+        f"the app wrote {path} into the package's folder: root may, and on Azure, where it is "
+        "read-only, nobody may; verify as another user"
+    )
 
 
 @contextmanager

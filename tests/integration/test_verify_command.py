@@ -268,6 +268,14 @@ def test_the_folder_is_read_only_and_goes(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may write there")
+def test_what_root_may_write_and_azure_may_not(means: Means, tmp_path: Path) -> None:
+    text = f"{HEAD}{HELLO}from pathlib import Path\n(Path(__file__).parent / 'log').touch()\n"
+    found = verify(means, write_package(tmp_path / "app.zip", script(text)))
+    assert found.verdict == "unverified"
+    assert "the app wrote log into the package's folder" in found.reason
+
+
 def test_bad_zips(azpack: Azpack, tmp_path: Path) -> None:
     (tmp_path / "text.zip").write_text("text")
     (tmp_path / "empty.zip").write_bytes(b"")
