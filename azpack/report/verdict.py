@@ -92,8 +92,8 @@ def _invocations(found: Verification) -> Iterator[str]:
         if it.skipped:
             yield from _folded(f"{it.name} was not invoked: {it.skipped}", "")
             continue
-        size = f", {format_size(it.size)}" if it.status else ", it raised"
-        yield cut(f"{it.method} {it.url}: {it.status}{size}, {it.seconds * 1000:.1f} ms")
+        answer = f"{it.status}, {format_size(it.size)}" if it.status else "it raised"
+        yield cut(printable(f"{it.method} {it.url}: {answer}, {it.seconds * 1000:.1f} ms"))
         if it.body:
             yield cut(f"  {printable(it.body)}")
 
@@ -105,11 +105,17 @@ def _cold_start(found: Verification) -> Iterator[str]:
         return
     whole = sum(timings[name] for name in _PARTS if name in timings)
     yield from _folded(f"start-up: {whole:.2f} s ({', '.join(parts)})", "")
-    slowest = [it for it in found.slowest if "." not in it.module or it.own_seconds > whole / 20]
+    names = {it.module for it in found.slowest}
+    slowest = [it for it in found.slowest if names.isdisjoint(_parents(it.module))]
     if slowest:
-        yield "slowest imports, with and without what they import:"
+        yield "slowest imports, with and without what they import from others:"
     for it in slowest[:_SHOWN_IMPORTS]:
         yield cut(f"  {it.seconds:6.3f} s {it.own_seconds:6.3f} s  {printable(it.module)}")
+
+
+def _parents(module: str) -> Iterator[str]:
+    while module := module.rpartition(".")[0]:
+        yield module
 
 
 def _limits(found: Verification) -> Iterator[str]:

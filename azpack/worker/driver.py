@@ -134,9 +134,15 @@ class ImportTimer:
         setattr(loader, method, measured)
 
     def slowest(self) -> list[list[Any]]:
-        """Name, seconds, and own seconds of those that take longest."""
-        names = sorted(self.times, key=lambda name: -self.times[name][0])
-        return [[name, *self.times[name]] for name in names[:_MOST_IMPORTS]]
+        """Name, seconds, and own seconds with those of modules below, of what takes longest."""
+        names = sorted(self.times, key=lambda name: -self.times[name][0])[:_MOST_IMPORTS]
+        return [[name, self.times[name][0], self._own(name)] for name in names]
+
+    def _own(self, package: str) -> float:
+        below = f"{package}."
+        return sum(
+            row[1] for name, row in self.times.items() if name == package or name.startswith(below)
+        )
 
 
 def describe(error: BaseException) -> dict[str, Any]:
@@ -250,9 +256,9 @@ class Host:
             retry_context=Message(retry_count=0, max_retry_count=0),
         )))  # fmt: skip
         seconds = time.perf_counter() - began
-        self._report.write(
-            "invocation", **call, error=_failure(answer), seconds=seconds, **_shown(answer)
-        )
+        error = _failure(answer)
+        shown = {} if error else _shown(answer)
+        self._report.write("invocation", **call, error=error, seconds=seconds, **shown)
 
 
 def _shown(answer: Message) -> dict[str, Any]:

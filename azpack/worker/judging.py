@@ -125,13 +125,6 @@ def _lacking(functions: Sequence[ListedFunction], app: AppModel, job: Job) -> It
                 line=function.line,
                 hint="where it depends on an app setting, give that with --settings or -e",
             )
-    for name in job.invoke:
-        if name not in (*listed, "all-http"):
-            yield Fault(
-                code="no-such-function",
-                message=f"{name} is to be invoked, and is none of the functions",
-                hint=f"it is one of {', '.join(sorted(listed))}" if listed else "",
-            )
     if not listed and not found and not expected:
         yield Fault(
             code="no-function",

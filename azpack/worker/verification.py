@@ -44,7 +44,7 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlowImport:
-    """A module, the seconds that importing it took, and those without what it imports."""
+    """A module, the seconds that importing it took, and those of it and what is below it alone."""
 
     module: str
     seconds: float

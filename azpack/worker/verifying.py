@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from azpack.app.functions.reading import DEFAULT_SCRIPT, SCRIPT_SETTING, read_app, route_prefix
 from azpack.app.json_text import parse_json
 from azpack.deps.interpreters import find_interpreter
+from azpack.errors import UsageError
 from azpack.package.contents import PackageContents
 from azpack.package.detection import detect_target
 from azpack.package.inspection import Wishes, inspect_package
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from azpack.worker.in_container import Place
     from azpack.worker.running import Run
 
+ALL_HTTP = "all-http"
 _DIRECTIONS = {"in": 0, "out": 1, "inout": 2}
 _DATA_TYPES = {"string": 1, "binary": 2, "stream": 3}
 _LISTS = ("requirements.txt", "pyproject.toml", "uv.lock", "pylock.toml", "poetry.lock", "Pipfile")
@@ -113,6 +115,7 @@ def verify_package(path: Path, how: How, means: Means) -> Verification:
             job = _job(contents, model, how, folder, worker)
             run = _run(job, how, means, inspection.target, folder, worker, interpreter)
             found = judge(start, run, job, inspection, model, route_prefix(contents.tree))
+            _check_invoked(how, found)
             written = None if how.place else unpacking.find_written(package, app)
             if written is not None and found.verdict == "passed":
                 return replace(found, verdict="unverified", reason=_written_as_root(written))
@@ -149,6 +152,17 @@ def _cannot(target: Target, how: How) -> str:
     if machine != ARCHITECTURE:
         return f"this machine is {machine}, and Azure {ARCHITECTURE}; use --in-docker"
     return ""
+
+
+def _check_invoked(how: How, found: Verification) -> None:
+    listed = {it.name for it in found.functions}
+    unknown = [name for name in how.invoke if name not in (*listed, ALL_HTTP)]
+    if unknown and found.verdict == "passed":
+        raise UsageError(
+            "no-such-function",
+            f"--invoke {unknown[0]}: it is none of the functions",
+            hint=f"there are {', '.join(sorted(listed))}; {ALL_HTTP} is for all with HTTP",
+        )
 
 
 def _written_as_root(path: str) -> str:

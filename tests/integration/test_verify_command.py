@@ -62,6 +62,8 @@ def test_what_is_shown_of_a_sound_package(azpack: Azpack, tmp_path: Path) -> Non
     assert all(len(line) <= 80 for line in text.splitlines())
     assert "runs the functions' code for real" in done.stderr
     assert left_in(azpack) == []
+    other = azpack.run("verify", package, "--python", "3.12", "--invoke", "bye", "--json")
+    assert "there are hello" in other.error(2, "no-such-function")["hint"]
 
 
 def test_the_data_of_a_sound_package(azpack: Azpack, tmp_path: Path) -> None:
