@@ -214,6 +214,7 @@ BROKEN_APPS: dict[str, BrokenApp] = {
     ),
     "old azure-functions in the package": _app(
         f"{APP}{HELLO}", "attribute-error", "has no attribute 'FunctionApp'", "function_app.py:2",
+        hint="too old for that",
         files=distribution(
             "azure-functions", "1.0.4",
             {"azure/functions/__init__.py": b'__version__ = "1.0.4"\n'

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from azpack.worker.verification import Verdict, Verification
 
 _COLUMNS = 80
-_SHOWN_IMPORTS, _SHOWN_OUTPUT = 5, 20
+_SHOWN_IMPORTS, _SHOWN_SECONDS, _SHOWN_OUTPUT = 5, 0.01, 20
 _TITLES = {
     "passed": "Azure's own library loads it",
     "failed": "it would not run on Azure",
@@ -44,7 +44,8 @@ def verdict_lines(
         yield ""
         yield from _fault(fault, verbose=verbose)
     for finding in found.related:
-        place = f"{finding.path}: " if finding.path else ""
+        path = finding.path or ""
+        place = f"{path}: " if path and path not in finding.message else ""
         yield from _folded(f"inspect says {finding.code}: {place}{finding.message}", "  ")
     if found.python:
         yield ""
@@ -69,11 +70,9 @@ def _fault(fault: Fault, *, verbose: bool) -> Iterator[str]:
 def _evidence(found: Verification) -> Iterator[str]:
     runtime = found.runtime
     if runtime:
-        yield from _folded(
-            f"loaded by {runtime['name']} {runtime['version']}, azure-functions "
-            f"{runtime['azure_functions'] or '?'} of the {runtime['azure_functions_from']}",
-            "",
-        )
+        version, whose = runtime["azure_functions"], runtime["azure_functions_from"]
+        library = f", azure-functions {version} of the {whose}" if version else ""
+        yield from _folded(f"run by {runtime['name']} {runtime['version']}{library}", "")
     where = f"{found.interpreter} in {found.image}" if found.image else found.interpreter
     yield from _folded(f"under Python {found.python}, {found.libc}: {where}", "")
     if found.functions:
@@ -84,7 +83,8 @@ def _evidence(found: Verification) -> Iterator[str]:
             row = f"  {cut(it.name, width):{width}}  {it.trigger or '?':{kinds}}  {it.route or ''}"
             yield cut(printable(row.rstrip()))
     yield from _invocations(found)
-    yield from _cold_start(found)
+    if found.verdict == "passed":
+        yield from _cold_start(found)
 
 
 def _invocations(found: Verification) -> Iterator[str]:
@@ -106,7 +106,11 @@ def _cold_start(found: Verification) -> Iterator[str]:
     whole = sum(timings[name] for name in _PARTS if name in timings)
     yield from _folded(f"start-up: {whole:.2f} s ({', '.join(parts)})", "")
     names = {it.module for it in found.slowest}
-    slowest = [it for it in found.slowest if names.isdisjoint(_parents(it.module))]
+    slowest = [
+        it
+        for it in found.slowest
+        if it.seconds >= _SHOWN_SECONDS and names.isdisjoint(_parents(it.module))
+    ]
     if slowest:
         yield "slowest imports, with and without what they import from others:"
     for it in slowest[:_SHOWN_IMPORTS]:
@@ -121,7 +125,7 @@ def _parents(module: str) -> Iterator[str]:
 def _limits(found: Verification) -> Iterator[str]:
     for note in found.notes:
         yield from _folded(f"note: {note}", "")
-    if found.unproved:
+    if found.unproved and found.verdict == "passed":
         yield from _folded(f"not proved: {'; '.join(found.unproved)}", "")
 
 

@@ -202,6 +202,11 @@ def _hint(error: Mapping[str, Any], scene: Scene, path: str | None) -> str:
         )
     if (kind in ("PermissionError", "OSError") and "Read-only" in message) or "Permission" in kind:
         return "the platform mounts the package read-only: write below tempfile.gettempdir()"
+    if "module 'azure.functions' has no attribute" in message:
+        return (
+            "the package brings an azure-functions that is too old for that: list a newer one, or "
+            "none, then the platform's own is used"
+        )
     if kind in ("SyntaxError", "IndentationError", "TabError"):
         return f"mend it for Python {scene.target.python}" + (
             "" if path else ", or take a version of the distribution that is for it"

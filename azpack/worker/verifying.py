@@ -104,7 +104,7 @@ def verify_package(path: Path, how: How, means: Means) -> Verification:
         worker = how.runtime_folder and check_runtime_folder(how.runtime_folder)
         if worker is None:
             worker = find_runtime(
-                inspection.target.python, means.indexes, means.store, means.progress
+                inspection.target.python, means.indexes, means.store, means.progress, interpreter
             )
         with _private_folder() as folder, means.progress.stage("verify"):
             app = folder / "app"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from azpack.deps.interpreters import find_interpreter
 from azpack.errors import FileError, WheelError
 from azpack.package.inspection import Wishes
 from azpack.package.zip_tree import ZipTree
@@ -38,7 +39,8 @@ def script(text: str) -> dict[str, bytes]:
 @pytest.fixture
 def azpack(tmp_path: Path, means: Means) -> Azpack:
     """The command, with the store that has the runtime library for 3.12, and folders of its own."""
-    find_runtime("3.12", means.indexes, means.store, means.progress)
+    interpreter = find_interpreter("3.12", os.environ)
+    find_runtime("3.12", means.indexes, means.store, means.progress, interpreter)
     (tmp_path / "temporary").mkdir()
     return Azpack(
         tmp_path, AZPACK_CACHE_DIR=str(means.store.folder), TMPDIR=str(tmp_path / "temporary")
@@ -55,7 +57,7 @@ def test_what_is_shown_of_a_sound_package(azpack: Azpack, tmp_path: Path) -> Non
     text = done.stdout.decode()
     assert done.code == 0, done.stderr
     assert text.startswith("passed app.zip: Azure's own library loads it\n")
-    assert "loaded by azure-functions-runtime " in text
+    assert "run by azure-functions-runtime " in text
     assert "  hello  httpTrigger  /api/hello/{name}\n" in text
     assert "GET /api/hello/1: 200, 5 B" in text
     assert "not proved: " in text
@@ -306,7 +308,7 @@ def test_the_library_of_another_hash_is_refused(means: Means, tmp_path: Path) ->
 
 
 def test_the_library_of_a_folder(azpack: Azpack, runtime_store: Store, tmp_path: Path) -> None:
-    (folder,) = runtime_store.tool_folder("x").parent.glob("functions-runtime-3.12-*")
+    folder = next(runtime_store.tool_folder("x").parent.glob("functions-runtime-3.12-*"))
     package = write_package(tmp_path / "app.zip", APP)
     done = azpack.run(
         "verify", package, "--python", "3.12", "--runtime-dir", folder, "--no-index",

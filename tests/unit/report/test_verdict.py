@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from azpack.report.verdict import verdict_lines
@@ -34,7 +35,8 @@ FULL = Verification(
                  Invocation(name="c", method="GET", url="/api/c", seconds=0.001)),
     timings={"interpreter": 0.1, "worker": 0.2, "import": 1.0, "index": 0.01, "invocation": 0.5},
     slowest=(SlowImport(module="pandas", seconds=0.9, own_seconds=0.6),
-             SlowImport(module="pandas.core", seconds=0.8, own_seconds=0.5)),
+             SlowImport(module="pandas.core", seconds=0.8, own_seconds=0.5),
+             SlowImport(module="quick", seconds=0.001, own_seconds=0.001)),
     unproved=("this", "that"),
     output=("printed",),
 )  # fmt: skip
@@ -66,10 +68,17 @@ def test_what_stands_where() -> None:
     assert "GET /api/a: 200, 198 B, 500.0 ms" in text
     assert "b was not invoked: it streams over HTTP" in text
     assert "GET /api/c: it raised, 1.0 ms" in text
-    assert "start-up: 1.31 s (interpreter 0.10, runtime library 0.20, imports 1.00" in text
-    assert "   0.900 s  0.600 s  pandas" in text
-    assert "pandas.core" not in text  # its time is in that of pandas
-    assert text.endswith("note: a note\nnot proved: this; that")
+    assert "start-up" not in text
+    assert text.endswith("note: a note")
     more = "\n".join(lines_of(FULL, verbose=True))
     assert "    Traceback\n" in more
     assert "what the app printed last:\n  printed\n" in more
+
+
+def test_of_what_passed_the_start_up_and_what_is_not_proved() -> None:
+    text = "\n".join(lines_of(replace(FULL, verdict="passed", faults=(), notes=())))
+    assert "start-up: 1.31 s (interpreter 0.10, runtime library 0.20, imports 1.00" in text
+    assert "   0.900 s  0.600 s  pandas" in text
+    assert "pandas.core" not in text  # its time is in that of pandas
+    assert "quick" not in text
+    assert text.endswith("\nnot proved: this; that")
