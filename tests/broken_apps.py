@@ -295,6 +295,14 @@ BROKEN_APPS: dict[str, BrokenApp] = {
         f"import time\n{APP}{HELLO}while True:\n    time.sleep(1)\n", "hang",
         "does not finish loading within 2 s", "function_app.py:8", timeout=2,
     ),
+    "a stop at import": _app(
+        f"import os, signal\n{APP}{HELLO}os.kill(os.getpid(), signal.SIGSTOP)\n", "hang",
+        "does not finish loading within 1 s", timeout=1,
+    ),
+    "a hang with all files closed": _app(
+        f"import os, time\n{APP}{HELLO}os.closerange(0, 256)\ntime.sleep(60)\n", "hang",
+        "does not finish loading within 1 s", timeout=1,
+    ),
     "a fork at import": _app(
         f"import os\n{APP}{HELLO}os.fork()\n", "fork", "the child goes on as a second worker",
     ),

@@ -80,10 +80,8 @@ def find_faults(run: Run, scene: Scene) -> Iterator[Fault]:
     raised, index = run.stage("raised"), run.stage("index")
     if raised:
         yield _raised(raised, scene)
-    elif run.timed_out:
-        yield _hung(run, scene)
     elif run.stage("end") is None:
-        yield _broken_off(run, scene)
+        yield _hung(run, scene) if run.timed_out else _broken_off(run, scene)
     if index:
         if index["error"]:
             yield _exception(index["error"], scene)
@@ -96,10 +94,16 @@ def find_faults(run: Run, scene: Scene) -> Iterator[Fault]:
 
 
 def brought_by_worker(run: Run) -> str:
-    """The module whose lack ended the run, where the worker on Azure brings it; or ""."""
-    index = run.stage("index")
-    error = (index or {}).get("error") or (run.stage("raised") or {}).get("error") or {}
-    name = _missing_module(error)
+    """The module whose lack alone is what failed, where the worker on Azure brings it; or ""."""
+    rows = [*filter(None, (run.stage("index"), run.stage("raised")))]
+    rows += [it for row in rows for it in row.get("functions", ())]
+    errors = [row["error"] for row in rows if row.get("error")]
+    names = [_workers_own(_missing_module(it)) for it in errors]
+    return names[0] if names and all(names) else ""
+
+
+def _workers_own(name: str) -> str:
+    """The name of a module, if the worker on Azure brings it, else ""."""
     own = worker_modules() - {"azure_functions_runtime", "azure_functions_runtime_v1"}
     if name.startswith("google.") and not name.startswith("google.protobuf"):
         return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -88,7 +89,7 @@ def _run(job: Job, container: BuildContainer, interpreter: str, folder: Path) ->
             hint="choose an image whose Python has the module venv",
         )
     tail = Tail()
-    timed_out = False
+    began = time.monotonic()
     try:
         code = container.run(
             [f"{ROOT}/bare/bin/python", "-I", "-B", "-X", "utf8", f"{ROOT}/driver.py",
@@ -99,7 +100,7 @@ def _run(job: Job, container: BuildContainer, interpreter: str, folder: Path) ->
     except WheelError as error:
         if error.code != "build-timeout":
             raise
-        timed_out = True
+    timed_out = time.monotonic() - began >= job.timeout
     container.fetch(f"{ROOT}/out", folder / "out")
     run = read_run(
         job, folder / "out", code=code, tail=tail, timed_out=timed_out, interpreter=interpreter,

@@ -61,7 +61,9 @@ def judge(
     if not faults:
         faults += _lacking(functions, model, job)
     reason = _why_unverified(run)
-    verdict: Verdict = "unverified" if reason else "failed" if faults else "passed"
+    verdict: Verdict = "failed" if faults else "passed"
+    if reason and not start.faults:
+        verdict = "unverified"
     return replace(
         start,
         verdict=verdict,

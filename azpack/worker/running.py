@@ -111,14 +111,14 @@ def run_here(job: Job, interpreter: Path, folder: Path) -> Run:
         start_new_session=True,
     )  # fmt: skip
     reader = threading.Thread(target=_read, args=(process, tail), daemon=True)
-    timed_out = False
+    began = time.monotonic()
     try:
         reader.start()
-        process.wait(job.timeout + _GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
-        timed_out = True
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(job.timeout + _GRACE_SECONDS)
     finally:
         _end(process, mark)
+    timed_out = time.monotonic() - began >= job.timeout
     reader.join(_GRACE_SECONDS)  # a process that got away may hold the pipe
     return read_run(
         job, folder / "out", code=process.returncode, tail=tail, timed_out=timed_out,
@@ -137,7 +137,7 @@ def read_run(
         code=code,
         faults=faults,
         output=tuple(map(redact, tail.lines)),
-        timed_out=timed_out or faults.startswith("Timeout ("),
+        timed_out=timed_out,
         interpreter=interpreter,
         libc=libc,
     )

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from azpack.app.functions import AppModel, Function
     from azpack.deps.index import IndexSettings
+    from azpack.package.inspection import Inspection
     from azpack.progress import Progress
     from azpack.store import Store
     from azpack.target.target import Target
@@ -86,40 +87,45 @@ def verify_package(path: Path, how: How, means: Means) -> Verification:
         verdict="unverified", path=path, target=inspection.target,
         faults=platform_faults(inspection),
     )  # fmt: skip
+    target = inspection.target
     with ZipTree(path) as package:
         contents = PackageContents(package)
         if contents.prefix:
             return replace(start, verdict="failed")
-        reason = _remote(contents, how.wishes) or _cannot(inspection.target, how)
+        reason = _remote(contents, how.wishes) or _cannot(target, how)
         interpreter = None
         if not reason and how.place is None:
-            interpreter = find_interpreter(inspection.target.python, means.environ)
-            if interpreter is None:
-                reason = (
-                    f"there is no Python {inspection.target.python} on this machine; install it "
-                    f"(uv python install {inspection.target.python}), or use --in-docker"
-                )
+            interpreter = find_interpreter(target.python, means.environ)
+            reason = "" if interpreter is not None else _no_interpreter(target)
         if reason:
             return replace(start, verdict="failed" if start.faults else "unverified", reason=reason)
-        worker = how.runtime_folder and check_runtime_folder(how.runtime_folder)
-        if worker is None:
+        if how.runtime_folder is not None:
+            worker = check_runtime_folder(how.runtime_folder)
+        else:
             worker = find_runtime(
-                inspection.target.python, means.indexes, means.store, means.progress, interpreter
+                target.python, means.indexes, means.store, means.progress, interpreter
             )
         with _private_folder() as folder, means.progress.stage("verify"):
-            app = folder / "app"
-            unpacking.unpack(package, app)
-            model = inspection.app
-            if script := how.settings.get(SCRIPT_SETTING):
-                model = read_app(contents.tree, inspection.target, script=script)
+            unpacking.unpack(package, folder / "app")
+            model = _model(contents, inspection, how)
             job = _job(contents, model, how, folder, worker)
-            run = _run(job, how, means, inspection.target, folder, worker, interpreter)
-            found = judge(start, run, job, inspection, model, route_prefix(contents.tree))
-            _check_invoked(how, found)
-            written = None if how.place else unpacking.find_written(package, app)
-            if written is not None and found.verdict == "passed":
-                return replace(found, verdict="unverified", reason=_written_as_root(written))
-            return found
+            run = _run(job, how, means, target, folder, worker, interpreter)
+            written = None if how.place else unpacking.find_written(package, folder / "app")
+        found = judge(start, run, job, inspection, model, route_prefix(contents.tree))
+    if found.verdict != "passed":
+        return found
+    _check_invoked(how, found)
+    if written is not None:
+        return replace(found, verdict="unverified", reason=_written_as_root(written))
+    return found
+
+
+def _model(contents: PackageContents, inspection: Inspection, how: How) -> AppModel:
+    """The app's functions as they are read without running it, from the script that is set."""
+    script = how.settings.get(SCRIPT_SETTING)
+    if not script:
+        return inspection.app
+    return read_app(contents.tree, inspection.target, script=script)
 
 
 def _remote(contents: PackageContents, wishes: Wishes) -> str:
@@ -157,7 +163,7 @@ def _cannot(target: Target, how: How) -> str:
 def _check_invoked(how: How, found: Verification) -> None:
     listed = {it.name for it in found.functions}
     unknown = [name for name in how.invoke if name not in (*listed, ALL_HTTP)]
-    if unknown and found.verdict == "passed":
+    if unknown:
         raise UsageError(
             "no-such-function",
             f"--invoke {unknown[0]}: it is none of the functions",
@@ -169,6 +175,13 @@ def _written_as_root(path: str) -> str:
     return (
         f"the app wrote {path} into the package's folder: root may, and on Azure, where it is "
         "read-only, nobody may; verify as another user"
+    )
+
+
+def _no_interpreter(target: Target) -> str:
+    return (
+        f"there is no Python {target.python} on this machine; install it "
+        f"(uv python install {target.python}), or use --in-docker"
     )
 
 

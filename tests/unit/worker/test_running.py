@@ -45,7 +45,7 @@ def test_lines_that_are_cut_off_or_the_apps_own_are_passed_over(tmp_path: Path) 
         job(), tmp_path, code=1, tail=Tail(), timed_out=False, interpreter="python", libc="glibc"
     )
     assert [row["stage"] for row in run.stages] == ["start"]
-    assert run.timed_out
+    assert (run.code, run.faults) == (1, "Timeout (0:00:02)!\n")
 
 
 def test_the_place_is_the_apps_own_and_of_the_thread_that_failed() -> None:
