@@ -16,7 +16,7 @@ CONTRACT = {
     "--index-url", "--extra-index-url", "--find-links", "--no-index", "--index-strategy",
     "--cert", "--client-cert", "--resolver", "--locked", "--docker-image", "--docker-platform",
     "--docker-network", "--docker-before", "--exclude", "--compile", "--slim", "--sbom",
-    "--checksum", "--dry-run", "--no-check", "--no-pin",
+    "--checksum", "--dry-run", "--no-check", "--no-pin", "--verify",
 }  # fmt: skip
 GENERAL = {"-h", "--help", "--json", "-q", "--quiet", "-v", "--verbose", "--color", "--cache-dir"}
 NOT_YET = {"--compile", "--slim", "--sbom"}
@@ -34,10 +34,28 @@ OPTIONS = {
     "files": {"--ignored", "--explain", "--exclude", "-o", "--output", "--mode"},
     "check": {"--explain", *CHECKING, *TARGET, "--exclude"},
     "inspect": {*CHECKING, *TARGET},
+    "verify": {
+        "--settings",
+        "-e",
+        "--env",
+        "--invoke",
+        "--timeout",
+        "--in-docker",
+        "--runtime-dir",
+        "--docker-network",
+        "--docker-platform",
+        "--index-url",
+        "--extra-index-url",
+        "--find-links",
+        "--no-index",
+        "--cert",
+        "--client-cert",
+        *TARGET,
+    },
     "cache": set(),
     "runtimes": set(),
 }
-COMMANDS_TO_COME = ("diff", "verify")
+COMMANDS_TO_COME = ("diff",)
 
 
 def parse(*arguments: str) -> dict[str, Any]:
