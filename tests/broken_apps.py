@@ -155,10 +155,9 @@ BROKEN_APPS: dict[str, BrokenApp] = {
         says="Azure looks for the functions in function_app.py", at="main.py:1",
         inspect=("AZP104",), check=("AZP104",),
     ),
-    "a function that is added only under a condition": _app(
-        f"import os\n{APP}{HELLO}if os.environ.get('MORE'):\n"
-        "    @app.route()\n    def more(req: func.HttpRequest) -> str: ...\n",
-        "function-missing", "more is in the code", "function_app.py:9", hint="give that with",
+    "a function that is taken out again": _app(
+        f"{APP}{HELLO}app._function_builders.clear()\n", "function-missing", "hello is in the code",
+        "function_app.py:4",
     ),
     "both programming models": _app(
         f"{APP}{HELLO}", "AZP105", "Azure lists those of one model alone",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from azpack.app.functions import Binding, Function, http_path
 from azpack.worker.faults import Fault, Scene, brought_by_worker, find_faults, of_finding
+from azpack.worker.runtime import V1
 from azpack.worker.verification import Invocation, ListedFunction, SlowImport
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ _EXPLAINING = (
     "AZP111", "AZP301", "AZP302", "AZP303", "AZP304", "AZP305", "AZP307",
     "AZP403", "AZP406", "AZP408", "AZP502", "AZP503", "AZP504", "AZP508", "AZP509",
 )  # fmt: skip
-_NO_FUNCTION, _BLUEPRINT = "AZP104", "AZP306"
+# No function, a trigger too few or too many, a blueprint that is never registered.
+_IN_SILENCE = ("AZP104", "AZP305", "AZP306")
 # Those of them that have the place of an error of which the library tells none.
 _PLACES = ("AZP302", "AZP303", "AZP304", "AZP305")
 
@@ -60,6 +62,7 @@ def judge(
     faults = [*start.faults, *(_placed(it, model) for it in find_faults(run, scene))]
     if not faults:
         faults += _lacking(functions, model, job)
+    missing = _missing(functions, model, job) if not faults else ()
     reason = _why_unverified(run)
     verdict: Verdict = "failed" if faults else "passed"
     if reason and not start.faults:
@@ -75,7 +78,7 @@ def judge(
         runtime=_runtime(run, job),
         functions=functions,
         faults=tuple(faults),
-        notes=tuple(_notes(run)),
+        notes=(*_notes(run), *(_absent(it) for it in missing)),
         related=_related(faults, inspection),
         invocations=tuple(_invocations(run)),
         timings=_timings(run),
@@ -113,26 +116,33 @@ def _functions(run: Run, prefix: str | None) -> Iterator[ListedFunction]:
 
 def _lacking(functions: Sequence[ListedFunction], app: AppModel, job: Job) -> Iterator[Fault]:
     """What the library passes over in silence."""
-    found = [it for it in app.findings if it.code in (_NO_FUNCTION, _BLUEPRINT)]
+    found = [it for it in app.findings if it.code in _IN_SILENCE]
     yield from map(of_finding, found)
-    listed = {it.name for it in functions}
-    model = "v1" if job.library.endswith("v1") else "v2"
-    expected = [it for it in app.functions if it.model == model]
-    for function in expected:
-        if function.name is not None and function.name not in listed:
+    missing = list(_missing(functions, app, job))
+    if not app.unknown:
+        for function in missing:
             yield Fault(
                 code="function-missing",
                 message=f"{function.name} is in the code, and Azure would not list it",
                 path=function.script,
                 line=function.line,
-                hint="where it depends on an app setting, give that with --settings or -e",
+                hint="see whether something takes it out of the app again",
             )
-    if not listed and not found and not expected:
+    if not functions and not found and not missing:
         yield Fault(
             code="no-function",
             message="nothing fails, and Azure would list no function",
             hint="functions go into function_app.py beside host.json",
         )
+
+
+def _missing(functions: Sequence[ListedFunction], app: AppModel, job: Job) -> Iterator[Function]:
+    """The functions of the code, in the model that the library is for, that it does not list."""
+    listed = {it.name for it in functions}
+    model = "v1" if job.library == V1 else "v2"
+    for function in app.functions:
+        if function.model == model and function.name is not None and function.name not in listed:
+            yield function
 
 
 def _placed(fault: Fault, model: AppModel) -> Fault:
@@ -178,6 +188,13 @@ def _notes(run: Run) -> Iterator[str]:
         yield f"loading the app makes {forks} process{'es' * (forks > 1)} by forking"
     if children := end.get("children"):
         yield f"loading the app leaves {children} process{'es' * (children > 1)} running"
+
+
+def _absent(function: Function) -> str:
+    return (
+        f"{function.name} ({function.script}:{function.line or 1}) is not listed: where it depends "
+        "on an app setting, give that with --settings or -e"
+    )
 
 
 def _invocations(run: Run) -> Iterator[Invocation]:

@@ -27,7 +27,7 @@ DRIVER = Path(__file__).with_name("driver.py")
 # For how long the driver may be late in ending itself, before it is ended.
 _GRACE_SECONDS = 3
 _LARGEST_RESULT = 32 << 20
-_MARK = "AZPACK_VERIFY"
+_MARK = "_AZPACK_RUN"
 _KEPT_LINES, _LONGEST_LINE = 200, 2000
 
 

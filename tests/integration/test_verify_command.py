@@ -184,6 +184,19 @@ def test_a_fork_that_comes_to_nothing_is_a_note(means: Means, tmp_path: Path) ->
     assert found.notes == ("loading the app makes 1 process by forking",)
 
 
+def test_a_function_that_depends_on_a_setting_is_a_note(means: Means, tmp_path: Path) -> None:
+    text = f"import os\n{HEAD}{HELLO}if os.environ.get('MORE'):\n    @app.route()\n"
+    text += "    def more(req: func.HttpRequest) -> str: ...\n"
+    package = write_package(tmp_path / "app.zip", script(text))
+    found = verify(means, package)
+    assert (found.verdict, len(found.functions)) == ("passed", 1)
+    (note,) = found.notes
+    assert note.startswith("more (function_app.py:9) is not listed: where it depends on an app")
+    how = How(wishes=Wishes(python="3.12"), settings={"MORE": "1"})
+    found = verify_package(package, how, means)
+    assert ([it.name for it in found.functions], found.notes) == (["hello", "more"], ())
+
+
 def test_threads_keep_nobody_waiting(means: Means, tmp_path: Path) -> None:
     text = f"import threading, time\n{HEAD}{HELLO}threading.Thread(target=time.sleep, args=[60])"
     found = verify(
