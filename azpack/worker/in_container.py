@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from azpack.deps.workshop import interpreter_script
-from azpack.errors import UsageError, WheelError
-from azpack.worker.running import DRIVER, Tail, read_run
+from azpack.errors import FileError, UsageError, WheelError
+from azpack.worker.running import DRIVER, LARGEST_RESULT, Tail, read_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +25,11 @@ ROOT = "/opt/azpack-verify"
 # The driver ends itself at its own limit: this is for one that can't.
 _GRACE_SECONDS = 10
 _SETUP_SECONDS = 120
+# In lines: the stream of a command's output parts those that are too long.
+_READ = (
+    "import base64, sys; "
+    "sys.stdout.buffer.write(base64.encodebytes(open(sys.argv[1], 'rb').read(int(sys.argv[2]))))"
+)
 _LIBC = "import platform, json; print(json.dumps(platform.libc_ver()))"
 
 
@@ -88,6 +95,7 @@ def _run(job: Job, container: BuildContainer, interpreter: str, folder: Path) ->
             f"{said.lines[-1] if said.lines else 'no reason'}",
             hint="choose an image whose Python has the module venv",
         )
+    libc = _libc(container, interpreter)
     tail = Tail()
     began = time.monotonic()
     try:
@@ -101,12 +109,40 @@ def _run(job: Job, container: BuildContainer, interpreter: str, folder: Path) ->
         if error.code != "build-timeout":
             raise
     timed_out = time.monotonic() - began >= job.timeout
-    container.fetch(f"{ROOT}/out", folder / "out")
+    for path in (job.result, job.faults):
+        content = _read(container, interpreter, path)
+        (folder / "out" / PurePosixPath(path).name).write_bytes(content)
     run = read_run(
         job, folder / "out", code=code, tail=tail, timed_out=timed_out, interpreter=interpreter,
-        libc=_libc(container, interpreter),
+        libc=libc,
     )  # fmt: skip
     return replace(run, image=container.image.name)
+
+
+def _read(container: BuildContainer, interpreter: str, path: str) -> bytes:
+    """The beginning of a file: the app was free to make it as large as it liked.
+
+    Raises:
+        FileError: there is no end to what comes, as the app may have brought about, too.
+    """
+    lines: list[str] = []
+    left = 2 * LARGEST_RESULT
+
+    def take(line: str) -> None:
+        nonlocal left
+        left -= len(line) + 1
+        if left < 0:
+            raise FileError("too-large", "what the container tells of the run has no end")
+        lines.append(line)
+
+    code = container.run(
+        [interpreter, "-I", "-c", _READ, path, str(LARGEST_RESULT)],
+        cwd="/", environment={}, output=take, timeout=_SETUP_SECONDS,
+    )  # fmt: skip
+    try:
+        return base64.b64decode("".join(lines)) if code == 0 else b""  # it is not there
+    except ValueError:
+        return b""
 
 
 def _find_interpreter(container: BuildContainer, image: str, python: str) -> str:

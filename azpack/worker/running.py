@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 DRIVER = Path(__file__).with_name("driver.py")
 # For how long the driver may be late in ending itself, before it is ended.
 _GRACE_SECONDS = 3
-_LARGEST_RESULT = 32 << 20
+LARGEST_RESULT = 32 << 20
 _MARK = "_AZPACK_RUN"
 _KEPT_LINES, _LONGEST_LINE = 200, 2000
 
@@ -131,7 +131,7 @@ def read_run(
 ) -> Run:
     """What a driver that has ended left in `folder`, under the names that the job has."""
     faults = _read_file(folder / Path(job.faults).name, 1 << 18)
-    stages = _stages(_read_file(folder / Path(job.result).name, _LARGEST_RESULT))
+    stages = _stages(_read_file(folder / Path(job.result).name, LARGEST_RESULT))
     return Run(
         stages=tuple(map(_masked, stages)),
         code=code,

@@ -84,6 +84,27 @@ def test_no_network_unless_asked_for(inside: Means, tmp_path: Path) -> None:
     assert "lo" in shared.body.split()
 
 
+def test_what_comes_back_is_bounded(inside: Means, tmp_path: Path) -> None:
+    text = (
+        "import os, sys\nimport azure.functions as func\napp = func.FunctionApp()\n"
+        "@app.route()\ndef hello(req: func.HttpRequest) -> str: ...\n"
+        "out = os.path.join(os.path.dirname(sys.argv[1]), 'out')\n"
+        "os.truncate(os.path.join(out, 'faults.txt'), 50 << 30)\n"
+        "with open(os.path.join(out, 'another'), 'w') as file:\n    file.truncate(50 << 30)\n"
+    )
+    files = {"host.json": b'{"version": "2.0"}', "function_app.py": text.encode()}
+    found = verify_package(write_package(tmp_path / "app.zip", files), HOW, inside)
+    assert found.verdict == "passed"
+
+
+def test_an_app_that_removes_the_result_has_none(inside: Means, tmp_path: Path) -> None:
+    text = "import os, shutil, sys\nshutil.rmtree(os.path.dirname(sys.argv[1]) + '/out')\n"
+    files = {"host.json": b'{"version": "2.0"}', "function_app.py": f"{text}os._exit(0)\n".encode()}
+    found = verify_package(write_package(tmp_path / "app.zip", files), HOW, inside)
+    assert found.verdict == "unverified"
+    assert found.functions == ()
+
+
 def test_what_can_t_be_had(inside: Means, tmp_path: Path) -> None:
     package = write_package(tmp_path / "app.zip", APP)
     with pytest.raises(UsageError, match=r"azpack-test-plain has no Python 3\.13"):
