@@ -155,7 +155,9 @@ def describe(error: BaseException) -> dict[str, Any]:
         frames.append((error.filename, error.lineno or 1, ""))
     text = str(error)
     if len(error.args) > 1 and isinstance(error.args[0], str) and text.startswith("("):
-        with suppress(TypeError):  # the library leaves some of its errors to be filled in
+        with suppress(
+            TypeError, ValueError
+        ):  # the library leaves some of its errors to be filled in
             text = error.args[0] % error.args[1:]
     lines = traceback.format_exception(type(error), error, error.__traceback__)
     return {

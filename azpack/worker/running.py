@@ -27,6 +27,18 @@ DRIVER = Path(__file__).with_name("driver.py")
 # For how long the driver may be late in ending itself, before it is ended.
 _GRACE_SECONDS = 3
 LARGEST_RESULT = 32 << 20
+# What the driver writes of each stage, at the least.
+_FIELDS = {
+    "start": {"seconds", "python"},
+    "worker": {"seconds", "version"},
+    "raised": {"during", "error"},
+    "index": {"error", "functions", "seconds", "imports", "slowest", "sdk"},
+    "invoking": {"name"},
+    "invocation": {"name"},
+    "forked": {"stage"},
+    "end": {"forks", "children"},
+}
+_NONE = {"no such stage"}
 _MARK = "_AZPACK_RUN"
 _KEPT_LINES, _LONGEST_LINE = 200, 2000
 
@@ -150,7 +162,7 @@ def _stages(text: str) -> Iterator[Mapping[str, Any]]:
             row = json.loads(line)
         except ValueError:
             continue
-        if isinstance(row, dict) and isinstance(row.get("stage"), str):
+        if isinstance(row, dict) and row.keys() >= _FIELDS.get(str(row.get("stage")), _NONE):
             yield row
 
 

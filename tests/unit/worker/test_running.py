@@ -38,7 +38,8 @@ def test_lines_that_are_cut_off_or_the_apps_own_are_passed_over(tmp_path: Path) 
         job(), tmp_path, code=0, tail=Tail(), timed_out=False, interpreter="python", libc="glibc"
     )
     assert (run.stages, run.faults, run.timed_out) == ((), "", False)
-    text = '{"stage": "start"}\n[1]\nnonsense\n{"stage": 3}\n{"stage": "index", "err'
+    start = '{"stage": "start", "seconds": 0.1, "python": "3.12.1"}'
+    text = f'{start}\n[1]\nnonsense\n{{"stage": 3}}\n{{"stage": "end"}}\n{{"stage": "index", "err'
     (tmp_path / "result.jsonl").write_text(text)
     (tmp_path / "faults.txt").write_text("Timeout (0:00:02)!\n")
     run = read_run(
