@@ -118,7 +118,7 @@ def run_here(job: Job, interpreter: Path, folder: Path) -> Run:
     file.write_text(job.text(time.monotonic_ns()), encoding="utf-8")
     process = subprocess.Popen(
         [bare, "-I", "-B", "-X", "utf8", DRIVER, file],
-        cwd=folder, env={**job.environment, _MARK: mark},
+        cwd=folder, env={**_needed(os.environ), **job.environment, _MARK: mark},
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         start_new_session=True,
     )  # fmt: skip
@@ -136,6 +136,12 @@ def run_here(job: Job, interpreter: Path, folder: Path) -> Run:
         job, folder / "out", code=process.returncode, tail=tail, timed_out=timed_out,
         interpreter=str(interpreter), libc=_libc(),
     )  # fmt: skip
+
+
+def _needed(environ: Mapping[str, str]) -> dict[str, str]:
+    """What an interpreter may not start without, such as those of GitHub's setup-python."""
+    name = "LD_LIBRARY_PATH"
+    return {name: environ[name]} if name in environ else {}
 
 
 def read_run(
