@@ -312,6 +312,11 @@ BROKEN_APPS: dict[str, BrokenApp] = {
         f"{APP}@app.route()\ndef hello(req: func.HttpRequest) -> str:\n    return [][1]\n",
         "index-error", "hello, invoked: IndexError", "function_app.py:5", invoke=("hello",),
     ),
+    "a function that ends the process": _app(
+        f"import sys\n{APP}@app.route()\ndef hello(req: func.HttpRequest) -> str:\n"
+        "    sys.exit(3)\n", "exit", "while hello is invoked: sys.exit(3)", "function_app.py:6",
+        invoke=("hello",),
+    ),
     "a function that does not answer": _app(
         f"import time\n{APP}@app.route()\ndef hello(req: func.HttpRequest) -> str:\n"
         "    time.sleep(60)\n", "hang", "hello, invoked, does not answer", "function_app.py:6",

@@ -240,7 +240,7 @@ class Host:
             self._report.write("invocation", name=name, skipped=reason)
             return
         method = str(next(iter(trigger.get("methods") or ()), "GET")).upper()
-        route = str(trigger.get("route") or name)
+        route = str(trigger.get("route") or name).strip("/")
         params = dict.fromkeys(re.findall(r"\{\*?(\w+)[^}]*\}", route), "1")
         path = re.sub(r"\{[^}]*\}", "1", route)
         url = "/".join(part for part in ("", self._job["prefix"].strip("/"), path) if part)

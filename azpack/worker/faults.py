@@ -79,7 +79,7 @@ def find_faults(run: Run, scene: Scene) -> Iterator[Fault]:
         yield _forked(scene)
     raised, index = run.stage("raised"), run.stage("index")
     if raised:
-        yield _raised(raised, scene)
+        yield _raised(raised, run, scene)
     elif run.stage("end") is None:
         yield _hung(run, scene) if run.timed_out else _broken_off(run, scene)
     if index:
@@ -117,13 +117,15 @@ def _missing_module(error: Mapping[str, Any]) -> str:
     return found[1] if found else ""
 
 
-def _raised(row: Mapping[str, Any], scene: Scene) -> Fault:
+def _raised(row: Mapping[str, Any], run: Run, scene: Scene) -> Fault:
     error = row["error"]
+    invoking = _unanswered(run)
+    doing = f"while {invoking} is invoked" if invoking else "while it is loaded"
     if "SystemExit" in error["bases"]:
         path, line = _place(error, scene)
         return Fault(
             code="exit",
-            message=f"the app ends the process while it is loaded: sys.exit({error['message']})",
+            message=f"the app ends the process {doing}: sys.exit({error['message']})",
             path=path, line=line, traceback=error["traceback"],
             hint="the worker would end, be started again, and end again: raise an exception, or "
             "do without",
@@ -271,8 +273,10 @@ def _hung(run: Run, scene: Scene) -> Fault:
 
 
 def _unanswered(run: Run) -> str:
-    last = run.stages[-1] if run.stages else {}
-    return str(last["name"]) if last.get("stage") == "invoking" else ""
+    """The function that was invoked and has not answered, or ""."""
+    answered = [row["name"] for row in run.stages if row["stage"] == "invocation"]
+    asked = (str(row["name"]) for row in run.stages if row["stage"] == "invoking")
+    return next((name for name in asked if name not in answered), "")
 
 
 def _broken_off(run: Run, scene: Scene) -> Fault:

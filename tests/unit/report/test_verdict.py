@@ -62,7 +62,7 @@ def test_all_lines_fit_and_do_nothing_to_a_terminal() -> None:
 
 def test_what_stands_where() -> None:
     text = "\n".join(lines_of(FULL))
-    assert text.startswith("failed app.zip: it would not run on Azure\n\na.py:3\n  error value-")
+    assert text.startswith("failed app.zip: it would fail on Azure\n\na.py:3\n  error value-")
     assert "Traceback" not in text
     assert "printed" not in text
     assert "GET /api/a: 200, 198 B, 500.0 ms" in text
