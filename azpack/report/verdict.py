@@ -49,6 +49,7 @@ def verdict_lines(
         yield from _folded(f"inspect says {finding.code}: {place}{finding.message}", "  ")
     if found.python:
         yield ""
+        yield from _folded(f"for Python {found.target.python} ({found.grounds})", "")
         yield from _evidence(found)
     if verbose and found.output:
         yield "what the app printed last:"

@@ -55,16 +55,17 @@ class SlowImport:
 class Verification:
     """The verdict on a package.
 
-    `reason` says why it is unverified. `interpreter`, `image`, `python`, `libc` and `runtime` are
-    of what loaded the package, empty where nothing did; `runtime` has names and versions.
-    `timings` are seconds. `notes` are what is worth knowing and no fault, `related` what the rules
-    found that may explain the faults, `unproved` what no verdict here can say. `output` is the end
-    of what the app printed.
+    `grounds` says how the target's Python is known, `reason` why it is unverified. `interpreter`,
+    `image`, `python`, `libc` and `runtime` are of what loaded the package, empty where nothing did;
+    `runtime` has names and versions. `timings` are seconds. `notes` are what is worth knowing and
+    no fault, `related` what the rules found that may explain the faults, `unproved` what no verdict
+    here can say. `output` is the end of what the app printed.
     """
 
     verdict: Verdict
     path: Path
     target: Target
+    grounds: str = ""
     reason: str = ""
     interpreter: str = ""
     image: str = ""
@@ -90,6 +91,7 @@ def verification_table(found: Verification) -> dict[str, Any]:
         "package": {"path": str(found.path)},
         "python": {
             "target": found.target.python,
+            "grounds": found.grounds,
             "version": found.python or None,
             "interpreter": found.interpreter or None,
             "image": found.image or None,

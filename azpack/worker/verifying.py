@@ -84,7 +84,7 @@ def verify_package(path: Path, how: How, means: Means) -> Verification:
     """
     inspection = inspect_package(path, how.wishes)
     start = Verification(
-        verdict="unverified", path=path, target=inspection.target,
+        verdict="unverified", path=path, target=inspection.target, grounds=inspection.grounds,
         faults=platform_faults(inspection),
     )  # fmt: skip
     target = inspection.target

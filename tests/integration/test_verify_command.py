@@ -57,7 +57,7 @@ def test_what_is_shown_of_a_sound_package(azpack: Azpack, tmp_path: Path) -> Non
     text = done.stdout.decode()
     assert done.code == 0, done.stderr
     assert text.startswith("passed app.zip: Azure's own library loads it\n")
-    assert "run by azure-functions-runtime " in text
+    assert "\nfor Python 3.12 (--python)\nrun by azure-functions-runtime " in text
     assert "  hello  httpTrigger  /api/hello/{name}\n" in text
     assert "GET /api/hello/1: 200, 5 B" in text
     assert "not proved: " in text
@@ -72,7 +72,7 @@ def test_the_data_of_a_sound_package(azpack: Azpack, tmp_path: Path) -> None:
     package = write_package(tmp_path / "app.zip", APP)
     data = azpack.run("verify", package, "--python", "3.12", "--json").data()
     assert data["verdict"] == "passed"
-    assert data["python"]["target"] == "3.12"
+    assert (data["python"]["target"], data["python"]["grounds"]) == ("3.12", "--python")
     assert data["runtime"]["name"] == "azure-functions-runtime"
     assert data["runtime"]["azure_functions_from"] == "runtime"
     assert data["functions"] == [
