@@ -69,6 +69,7 @@ SETTINGS = {
         Setting(name="resolver", kind="text", choices=("uv", "pip-tools")),
         Setting(name="sbom", kind="text"),
         Setting(name="select", kind="list"),
+        Setting(name="verify", kind="flag"),
     )
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from azpack.app.project import find_project
 from azpack.cli.build_service import publish_outputs
 from azpack.cli.console import Outcome, counted, folded, format_size
 from azpack.cli.findings_output import project_places
-from azpack.errors import UsageError
+from azpack.errors import AzpackError, UsageError
 from azpack.outputs import find_output
 from azpack.package.manifest import companions_of, target_table
 from azpack.pipeline import build
@@ -56,7 +56,35 @@ def _build(project: Project, options: Options, invocation: Invocation) -> Outcom
     )
     _tell_service(result, invocation)
     lines = [str(result.package.path)] if invocation.console.quiet else _lines(result, invocation)
-    return Outcome(data=_data(result), lines=lines, findings=result.findings)
+    outcome = Outcome(data=_data(result), lines=lines, findings=result.findings)
+    return _verified(outcome, project, options, result, invocation) if options.verify else outcome
+
+
+def _verified(
+    outcome: Outcome, project: Project, options: Options, result: Result, invocation: Invocation
+) -> Outcome:
+    """The outcome with the verdict on the package, which stays whatever that is."""
+    from azpack.cli.verify_command import shown_lines
+    from azpack.verifying import verify_build
+    from azpack.worker.verification import verification_table
+
+    progress = invocation.console.progress()
+    try:
+        found = verify_build(project, options, result, environ=os.environ, progress=progress)
+    except AzpackError as error:
+        error.hint = (
+            f"{error.hint}\nthe package is written: {shown_path(result.package.path)}".strip()
+        )
+        raise
+    failing = found.verdict != "passed"
+    lines = list(outcome.lines)
+    if not invocation.console.quiet:
+        lines += ["", *shown_lines(found, invocation)]
+        lines += [f"the package stays: {shown_path(result.package.path)}"] if failing else []
+    elif failing:
+        lines.append(found.verdict)
+    data = {**outcome.data, "verification": verification_table(found)}
+    return replace(outcome, data=data, lines=lines, failing=failing)
 
 
 def _tell_service(result: Result, invocation: Invocation) -> None:
@@ -75,6 +103,11 @@ def _to_standard_output(project: Project, options: Options, invocation: Invocati
     import shutil
     import tempfile
 
+    if options.verify:
+        raise UsageError(
+            "two-results", "--verify would also write to standard output",
+            hint="name a file for the zip",
+        )  # fmt: skip
     if invocation.console.as_json:
         raise UsageError(
             "two-results", "--json and --output - would both write to standard output",

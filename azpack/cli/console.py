@@ -50,6 +50,7 @@ _FAILING = {"error": ("error",), "warning": ("error", "warning"), "never": ()}
 _DONE = {
     "preflight": "asked the indexes",
     "resolve": "resolved",
+    "verify": "loaded the package",
     "wheels": "got the wheels",
     "assemble": "wrote the zip",
 }
