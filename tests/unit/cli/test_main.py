@@ -158,7 +158,6 @@ def test_an_outcome(command: Callable[[Any], None], capsys: pytest.CaptureFixtur
         (["check", "--explain", "AZP999"], 2, "no rule is AZP999"),
         (["check", "--explain", "AZP10"], 2, "the beginning of several codes"),
         (["check", "--json", "--format", "sarif", "none"], 2, "does not exist"),
-        (["diff", "x.zip"], 2, "diff is not there yet"),
         (["build", "--slim"], 2, "--slim is not there yet"),
         (["build", "--no-pin"], 2, "--no-pin is for --mode remote"),
         (["build", "--python", "x"], 2, "is not a Python version"),
