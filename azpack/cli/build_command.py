@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from azpack.remote import RemoteBuild
 
 _STANDARD_OUTPUT = Path("-")
+_COLUMNS, _LABEL = 80, 12
 
 
 def run(invocation: Invocation) -> Outcome:
@@ -167,21 +168,33 @@ def _lines(result: Result, invocation: Invocation) -> list[str]:
     lines = [
         f"{head} {shown_path(package.path)} in {seconds:.2f} s",
         f"  size      {packed}, {counted(package.entries, 'entry', 'entries')}",
-        f"  contents  {contents}",
+        *_row("contents", contents),
         *_mode(result),
-        (
-            f"  target    Functions {target.functions}, Python {target.python} "
-            f"({target.reason}), glibc {target.glibc}"
+        *_row(
+            "target",
+            f"Functions {target.functions}, Python {target.python} ({target.reason}), "
+            f"glibc {target.glibc}",
         ),
-        f"  digest    {package.content_digest}",
     ]
+    if invocation.console.verbosity:
+        lines.append(f"  digest    {package.content_digest}")
     if package.sha256:
         lines.append(f"  sha256    {package.sha256}")
     if result.manifest is not None:
         lines.append(f"  manifest  {shown_path(result.manifest)}")
     if result.sbom is not None:
         lines.append(f"  sbom      {shown_path(result.sbom)}")
-    return [*lines, *_publishing(result)]
+    return [*lines, *_publishing(result, named=bool(invocation.console.verbosity))]
+
+
+def _row(label: str, text: str) -> list[str]:
+    """A text behind its label, folded where it is wider than the screen."""
+    if len(text) <= _COLUMNS - _LABEL:
+        return [f"  {label:<{_LABEL - 2}}{text}"]
+    from textwrap import wrap
+
+    first, *rest = wrap(text, _COLUMNS - _LABEL, break_long_words=False, break_on_hyphens=False)
+    return [f"  {label:<{_LABEL - 2}}{first}", *(" " * _LABEL + line for line in rest)]
 
 
 def _mode(result: Result) -> Iterator[str]:
@@ -191,8 +204,8 @@ def _mode(result: Result) -> Iterator[str]:
         yield from folded(result.mode_reason.split())
 
 
-def _publishing(result: Result) -> Iterator[str]:
-    """The app settings that matter, and the command; all commands are in the manifest."""
+def _publishing(result: Result, *, named: bool) -> Iterator[str]:
+    """The app settings that matter, by name if `named`, and the command; the manifest has all."""
     path = result.package.path
     settings_file = shown_path(companions_of(path).settings)
     publishing = find_publishing(
@@ -203,11 +216,13 @@ def _publishing(result: Result) -> Iterator[str]:
         python=result.target.python,
         more_settings=result.contents.app_settings,
     )
-    if publishing.settings:
-        yield f"  settings  {settings_file} has what must be set:"
+    where = f", in {companions_of(path).settings.name}" if publishing.settings else ""
+    set_ = f"{len(publishing.settings) or 'none'} to be set{where}"
+    yield from _row("settings", f"{set_}; {len(publishing.unset)} must not be set")
+    if named:
         yield from folded([f"{name}," for name in publishing.settings])
-    yield "  unset     what must not be set:"
-    yield from folded([f"{name}," for name in publishing.unset])
+        yield "  unset     what must not be set:"
+        yield from folded([f"{name}," for name in publishing.unset])
     if publishing.deploy:
         command, *options = publishing.deploy.split(" --")
         yield f"  publish   {command} \\"
