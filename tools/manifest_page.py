@@ -21,7 +21,7 @@ it was made for, and how it is published. Its form is [manifest.schema.json](man
 
 A dot leads into an object, `[]` into the items of a list.
 
-| field | type | meaning |
+| field | meaning | type |
 |---|---|---|
 """
 
@@ -37,7 +37,7 @@ def _rows(path: str, schema: dict[str, Any], shared: dict[str, Any]) -> Iterator
     for name, field in schema.get("properties", {}).items():
         here = f"{path}.{name}" if path else name
         field = _resolved(field, shared)
-        yield f"| `{here}` | {_type(field, shared)} | {_meaning(field)} |"
+        yield f"| `{here}` | {_meaning(field)} | {_type(field, shared)} |"
         yield from _inside(here, field, shared)
 
 

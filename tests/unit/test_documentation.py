@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import pytest
 import yaml
 
 from azpack.app.config import load_settings
-from tests.documentation import PAGES, Block, blocks_of, commands_of, is_as_shown
+from tests.documentation import PAGES, ROOT, Block, blocks_of, commands_of, is_as_shown
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -72,6 +73,14 @@ def test_json(block: Block) -> None:
 @pytest.mark.parametrize("block", blocks("python"))
 def test_python(block: Block) -> None:
     assert ast.parse(block.text).body
+
+
+def test_links_of_the_readme_lead_somewhere() -> None:
+    """Those of docs/ are looked at when the site is built."""
+    links = re.findall(r"\]\(([^)]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    inside = {link for link in links if "://" not in link}
+    assert "docs/index.md" in inside
+    assert {link for link in inside if not (ROOT / link).is_file()} == set()
 
 
 PAGE = """\
