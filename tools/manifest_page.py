@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,4 +79,5 @@ def _name(form: dict[str, Any], shared: dict[str, Any]) -> str:
 
 
 def _meaning(field: dict[str, Any]) -> str:
-    return str(field.get("description", "")).replace("|", r"\|").replace("<", "&lt;")
+    text = re.sub(r"--[a-z-]+|\$\{NAME\}", r"`\g<0>`", str(field.get("description", "")))
+    return text.replace("|", r"\|").replace("<", "&lt;")

@@ -143,6 +143,8 @@ def test_blocks(tmp_path: Path) -> None:
         ("a\n...\n", "a\nb\nc\n"),
         ("a ... d\n", "a b c d\n"),
         ("a  \n", "a\n\n"),
+        ("built in 0.4 s\n", "wrote the zip in 0.6 s\nbuilt in 0.7 s\n"),
+        ("distributions: 4, 1 with native code\n", "distributions: 5, 1 with native code\n"),
     ],
 )
 def test_what_is_as_shown(shown: str, output: str) -> None:
