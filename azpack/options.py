@@ -53,6 +53,7 @@ class Options:
     ignore: tuple[str, ...] = ()
     per_file_ignores: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     checksum: bool = False
+    compile: bool = False
     cache_dir: Path | None = None
 
     @classmethod

@@ -25,12 +25,13 @@ from azpack.package.manifest import (
     make_manifest,
     write_companions,
 )
+from azpack.package.segment import Compiled
 from azpack.request import Request, make_request, target_of
 from azpack.stopwatch import Stopwatch
 from azpack.target.plans import find_publishing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from azpack.app.collect import FileSet
@@ -39,8 +40,9 @@ if TYPE_CHECKING:
     from azpack.deps.distribution import Distribution
     from azpack.deps.lock import LockedDistribution
     from azpack.options import Options
+    from azpack.package.app_bytecode import AppBytecode
     from azpack.package.assemble import Package
-    from azpack.package.segment import Collision, Segment
+    from azpack.package.segment import Collision, LeftOut, Segment
     from azpack.progress import Progress
     from azpack.remote import RemoteBuild
     from azpack.target.plans import Publishing
@@ -55,6 +57,7 @@ class Contents:
 
     `source` is the file that lists the dependencies, empty where there is none; `remote` is what
     the platform is to install, in mode remote, and `in_container` what was built in a container.
+    `app` is the app's own bytecode, where bytecode is asked for.
     """
 
     distributions: tuple[Distribution, ...] = ()
@@ -62,7 +65,34 @@ class Contents:
     source: str = ""
     remote: RemoteBuild | None = None
     in_container: InContainer | None = None
+    app: AppBytecode | None = None
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def written(self) -> Mapping[str, bytes]:
+        """The files of the package that the project does not have."""
+        if self.remote is not None:
+            return self.remote.written
+        return self.app.written if self.app is not None else {}
+
+    @property
+    def compiled(self) -> Compiled | None:
+        """All bytecode that was made for the package; None where none is asked for."""
+        of_dependencies = self.segment.compiled if self.segment is not None else None
+        if self.app is None or of_dependencies is None:
+            return self.app.compiled if self.app is not None else None
+        own = self.app.compiled
+        return Compiled(
+            files=own.files + of_dependencies.files,
+            size=own.size + of_dependencies.size,
+            uncompiled=own.uncompiled + of_dependencies.uncompiled,
+            interpreters=tuple(sorted({*own.interpreters, *of_dependencies.interpreters})),
+        )
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...] | None:
+        """What was left out of each distribution; None where that is not asked for."""
+        return self.segment.left_out if self.segment is not None else None
 
     @property
     def app_settings(self) -> Mapping[str, str]:
@@ -118,7 +148,7 @@ def build(
     with closing(make_request(project, options, target, environ, progress, clock)) as request:
         checked = _check(request, files)
         _refuse_errors(checked.findings)
-        contents = _find_contents(request, files, mode, timestamp)
+        contents = _find_contents(request, files, mode, timestamp, checked.findings)
         checked.remember(request.store)
     findings = _joined(request, checked, contents.findings)
     _refuse_errors(findings)
@@ -132,7 +162,8 @@ def build(
             output,
             timestamp=timestamp,
             checksum=options.checksum,
-            written=contents.remote.written if contents.remote is not None else {},
+            written=contents.written,
+            compiled=contents.app.sources if contents.app is not None else {},
         )
     publishing = find_publishing(
         target.plan,
@@ -170,6 +201,8 @@ def _manifest(result: Result, publishing: Publishing) -> dict[str, Any]:
         publishing=publishing,
         remote=result.contents.remote,
         in_container=result.contents.in_container,
+        compiled=result.contents.compiled,
+        left_out=result.contents.left_out,
     )
 
 
@@ -202,9 +235,10 @@ def _refuse_errors(findings: Sequence[Finding]) -> None:
         raise FindingsError(findings)
 
 
-def _find_contents(request: Request, files: FileSet, mode: str, timestamp: int) -> Contents:
-    if mode == "none":
-        return Contents()
+def _find_contents(
+    request: Request, files: FileSet, mode: str, timestamp: int, known: Sequence[Finding]
+) -> Contents:
+    """`known` is what was found already."""
     if mode == "remote":
         remote = _plan_remote(request, files)
         return Contents(
@@ -213,16 +247,34 @@ def _find_contents(request: Request, files: FileSet, mode: str, timestamp: int) 
             remote=remote,
             findings=remote.findings,
         )
-    found = find_dependencies(request, timestamp=timestamp)
+    tailoring = app = None
+    if request.options.compile:
+        from azpack.compiling import TargetCompiler
+        from azpack.tailoring import compile_own, find_tailoring
+
+        compiler = TargetCompiler(request)
+        tailoring = find_tailoring(request, compiler)
+        app = compile_own(request, files, compiler)
+    own = tuple(_new(app.findings, known)) if app is not None else ()
+    found = None
+    if mode != "none":
+        found = find_dependencies(request, timestamp=timestamp, tailoring=tailoring)
     if found is None:
-        return Contents()
+        return Contents(app=app, findings=own)
     return Contents(
         distributions=found.distributions,
         segment=found.segment,
         source=found.source,
         in_container=found.in_container,
-        findings=tuple(map(_collision_finding, found.segment.collisions)),
+        app=app,
+        findings=(*own, *map(_collision_finding, found.segment.collisions)),
     )
+
+
+def _new(findings: Sequence[Finding], known: Sequence[Finding]) -> Iterator[Finding]:
+    """Findings at places of which the same is not said yet."""
+    said = {(finding.code, finding.path) for finding in known}
+    return (finding for finding in findings if (finding.code, finding.path) not in said)
 
 
 def _plan_remote(request: Request, files: FileSet) -> RemoteBuild:
@@ -318,6 +370,12 @@ def choose_mode(options: Options) -> tuple[str, str]:
             "contradiction", f"--no-pin is for --mode remote, and the mode is {mode}",
             hint="in the other modes the dependencies are in the package",
         )  # fmt: skip
+    if options.compile and mode == "remote":
+        raise UsageError(
+            "contradiction",
+            "--compile is not for --mode remote: the platform installs the dependencies",
+            hint="leave --compile out, or build in another mode",
+        )
     if mode == "auto":
         return "local", "wheels come from the index; what has none is built on this machine"
     return mode, "asked for"

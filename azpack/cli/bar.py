@@ -12,7 +12,7 @@ from azpack.cli.console import Console, ConsoleProgress
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
-_TEXTS = {"resolve": "resolving", "wheels": "getting wheels"}
+_TEXTS = {"resolve": "resolving", "wheels": "getting wheels", "compile": "compiling"}
 
 
 class BarProgress(ConsoleProgress):

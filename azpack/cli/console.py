@@ -35,7 +35,12 @@ __all__ = [
 
 _STYLES = {"error": "red", "warning": "yellow", "info": "cyan"}
 _FAILING = {"error": ("error",), "warning": ("error", "warning"), "never": ()}
-_DONE = {"preflight": "asked the indexes", "resolve": "resolved", "wheels": "got the wheels"}
+_DONE = {
+    "preflight": "asked the indexes",
+    "resolve": "resolved",
+    "wheels": "got the wheels",
+    "compile": "compiled",
+}
 _FOLDED_WIDTH = 76
 _CODES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2"}
 

@@ -38,6 +38,8 @@ _HELP = {
     "client-cert": "a certificate with its key, for indexes that ask for one",
     "checksum": "also make the zip's SHA-256, which takes longer than the rest",
     "color": "auto, always or never",
+    "compile": "also ship bytecode for the app's Python, so that it starts faster; takes an "
+    "interpreter of that version",
     "docker-before": "a command to run in the container first, such as "
     "'apt-get install -y libpq-dev'; may be repeated",
     "docker-image": "the image to build in (default: the manylinux image for the target's glibc)",
@@ -100,7 +102,7 @@ _METAVARS = {
 _SHORT = {"output": "-o", "requirements": "-r"}
 # Of the contract, and not built yet: said by name rather than as an unknown option.
 _COMMANDS_TO_COME = ("diff", "verify")
-_OPTIONS_TO_COME = ("--compile", "--slim", "--sbom")
+_OPTIONS_TO_COME = ("--slim", "--sbom")
 
 
 class Parser(argparse.ArgumentParser):
@@ -184,7 +186,8 @@ def make_parser(command: str = "") -> Parser:
 
 def _build(parser: Parser) -> None:
     _project(parser)
-    _settings(parser, "output", "mode", "no-pin", "exclude", "checksum", "no-check")
+    _settings(parser, "output", "mode", "no-pin", "exclude", "compile", "checksum",
+              "no-check")  # fmt: skip
     parser.add_argument(
         "--dry-run", action="store_true", help="show the plan and its reasons; write nothing"
     )

@@ -101,12 +101,14 @@ def assemble(
     timestamp: int,
     checksum: bool = False,
     written: Mapping[str, bytes] = MappingProxyType({}),
+    compiled: Mapping[str, str] = MappingProxyType({}),
 ) -> Package:
     """Write the zip of the files at `paths` below `root` and of the dependencies in `segment`.
 
     `paths` are sorted by their UTF-8 bytes. `written` are small files that no project has, or that
-    stand in the place of its own: their contents by path. `output` is replaced only when the zip
-    is whole. Memory does not grow with the size of the files.
+    stand in the place of its own: their contents by path. `compiled` are the SHA-256 of the files
+    that `written` has the bytecode of. `output` is replaced only when the zip is whole. Memory does
+    not grow with the size of the files.
 
     Raises:
         FileError: a file can't be read, or changes meanwhile, or the zip can't be written.
@@ -129,6 +131,8 @@ def assemble(
                 entry = _write_content(out, content, path, 0o644, timestamp=timestamp)
             else:
                 entry = _write_file(out, root, path, timestamp=timestamp)
+                if compiled.get(path, entry.sha256) != entry.sha256:
+                    raise _changed(path)
             entries.append((entry, offset))
         content_digest, count = _write_directory(out, entries, segment, timestamp=timestamp)
         size = out.tell()
