@@ -49,6 +49,12 @@ if TYPE_CHECKING:
     from azpack.target.target import Target
 
 _SHOWN_NAMES = 8
+# Why an option has no place in a mode.
+_NOT_FOR = {
+    ("--compile", "remote"): "the platform installs the dependencies",
+    ("--slim", "remote"): "the platform installs the dependencies",
+    ("--slim", "none"): ".python_packages is packed as it is",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,12 +254,12 @@ def _find_contents(
             findings=remote.findings,
         )
     tailoring = app = None
-    if request.options.compile:
+    if request.options.compile or request.options.slim:
         from azpack.compiling import TargetCompiler
         from azpack.tailoring import compile_own, find_tailoring
 
         compiler = TargetCompiler(request)
-        tailoring = find_tailoring(request, compiler)
+        tailoring = find_tailoring(request, files, compiler)
         app = compile_own(request, files, compiler)
     own = tuple(_new(app.findings, known)) if app is not None else ()
     found = None
@@ -370,12 +376,12 @@ def choose_mode(options: Options) -> tuple[str, str]:
             "contradiction", f"--no-pin is for --mode remote, and the mode is {mode}",
             hint="in the other modes the dependencies are in the package",
         )  # fmt: skip
-    if options.compile and mode == "remote":
-        raise UsageError(
-            "contradiction",
-            "--compile is not for --mode remote: the platform installs the dependencies",
-            hint="leave --compile out, or build in another mode",
-        )
+    for option, asked in (("--compile", options.compile), ("--slim", options.slim)):
+        if asked and (why := _NOT_FOR.get((option, mode))):
+            raise UsageError(
+                "contradiction", f"{option} is not for --mode {mode}: {why}",
+                hint=f"leave {option} out, or build in another mode",
+            )  # fmt: skip
     if mode == "auto":
         return "local", "wheels come from the index; what has none is built on this machine"
     return mode, "asked for"

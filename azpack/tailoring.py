@@ -1,4 +1,4 @@
-"""How dependencies are packed where not as they are: with bytecode."""
+"""How dependencies are packed where not as they are: with bytecode, without what no app reads."""
 
 from __future__ import annotations
 
@@ -13,40 +13,82 @@ if TYPE_CHECKING:
     from azpack.deps.distribution import Wheel
     from azpack.package.app_bytecode import AppBytecode
     from azpack.package.bytecode import Bytecode, Compiler, Module
+    from azpack.package.slim import Survey
     from azpack.request import Request
 
 
-def find_tailoring(request: Request, compiler: Compiler) -> Tailoring | None:
-    """What the option `compile` asks for; None where it is not given."""
-    if not request.options.compile:
+def find_tailoring(request: Request, files: FileSet, compiler: Compiler) -> Tailoring | None:
+    """What the options `compile` and `slim` ask for; None for neither."""
+    options = request.options
+    if not (options.compile or options.slim):
         return None
-    from azpack.package.bytecode import VERSION
+    from azpack.package import bytecode, slim
+
+    key = [f"surveys {slim.VERSION}"]
+    if options.compile:
+        key += ["compile", bytecode.VERSION]
+    named = slim.named_by_app(request.root, files.included) if options.slim else frozenset()
+    if options.slim:
+        key += ["slim", *sorted(named)]
 
     def cuts(wheels: Sequence[Wheel]) -> Mapping[str, Cut]:
-        with request.clock.stage("compile"):
-            found = compile_wheels(request, wheels, compiler)
-        return {sha256: Cut(bytecode=bytecode) for sha256, bytecode in found.items()}
+        surveys = {
+            wheel.distribution.sha256: slim.find_survey(request.store, wheel) for wheel in wheels
+        }
+        compiled: Mapping[str, Bytecode] = {}
+        if options.compile:
+            with request.clock.stage("compile"):
+                compiled = compile_wheels(request, wheels, surveys, compiler)
+        kept = slim.kept_suites(surveys.values(), named)
+        return {
+            sha256: _cut(request, wheel, surveys[sha256], kept, compiled.get(sha256))
+            for wheel in wheels
+            for sha256 in [wheel.distribution.sha256]
+        }
 
-    return Tailoring(key=("compile", VERSION), cuts=cuts)
+    return Tailoring(key=tuple(key), cuts=cuts)
+
+
+def _cut(
+    request: Request,
+    wheel: Wheel,
+    survey: Survey,
+    kept: frozenset[str],
+    bytecode: Bytecode | None,
+) -> Cut:
+    if not request.options.slim:
+        return Cut(bytecode=bytecode)
+    from azpack.package.slim import left_out_of, suite_files
+
+    dropped = suite_files(wheel, survey, kept).union(survey.others)
+    left_out = left_out_of(wheel, dropped, python=request.target.python)
+    return Cut(dropped=dropped, left_out=left_out, bytecode=bytecode)
 
 
 def compile_wheels(
-    request: Request, wheels: Sequence[Wheel], compiler: Compiler
+    request: Request,
+    wheels: Sequence[Wheel],
+    surveys: Mapping[str, Survey],
+    compiler: Compiler,
 ) -> Mapping[str, Bytecode]:
-    """The bytecode of each wheel, by its SHA-256; what the store does not have is compiled."""
+    """The bytecode of each wheel, by its SHA-256; what the store does not have is compiled.
+
+    Of a test suite there is none, unless the wheel's own modules name it.
+    """
     from azpack.package.bytecode import bytecode_key, find_bytecode, make_bytecode, wheel_modules
+    from azpack.package.slim import VERSION, kept_suites, suite_files
 
     store, python = request.store, request.target.python
-    keys = {
-        wheel.distribution.sha256: bytecode_key("wheel", wheel.distribution.sha256, python=python)
-        for wheel in wheels
-    }
-    found = {sha256: find_bytecode(store, key) for sha256, key in keys.items()}
+    keys, found = {}, {}
     wanted: dict[str, tuple[Module, ...]] = {}
     for wheel in wheels:
         sha256 = wheel.distribution.sha256
+        key = keys[sha256] = bytecode_key("wheel", VERSION, sha256, python=python)
+        found[sha256] = find_bytecode(store, key)
         if found[sha256] is None:
-            wanted[keys[sha256]] = wheel_modules(wheel.path, wheel.contents().entries, frozenset())
+            survey = surveys[sha256]
+            without = suite_files(wheel, survey, kept_suites([survey], ()))
+            wanted[key] = wheel_modules(wheel.path, wheel.contents().entries, without)
     if wanted:
         with request.progress.stage("compile"):
             make_bytecode(store, wanted, compiler, python=python)

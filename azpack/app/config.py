@@ -68,6 +68,7 @@ SETTINGS = {
         Setting(name="requirements", kind="list"),
         Setting(name="resolver", kind="text", choices=("uv", "pip-tools")),
         Setting(name="select", kind="list"),
+        Setting(name="slim", kind="flag"),
     )
 }
 

@@ -72,6 +72,8 @@ _HELP = {
     "resolver": "uv (default), or pip-tools, where this machine has the target's Python",
     "select": "a rule to check, by its code or the beginning of codes; may be repeated "
     "(default: all)",
+    "slim": "leave out of the dependencies what a running app never reads: test suites, headers, "
+    "type stubs",
 }
 _METAVARS = {
     "cache-dir": "FOLDER",
@@ -102,7 +104,7 @@ _METAVARS = {
 _SHORT = {"output": "-o", "requirements": "-r"}
 # Of the contract, and not built yet: said by name rather than as an unknown option.
 _COMMANDS_TO_COME = ("diff", "verify")
-_OPTIONS_TO_COME = ("--slim", "--sbom")
+_OPTIONS_TO_COME = ("--sbom",)
 
 
 class Parser(argparse.ArgumentParser):
@@ -186,8 +188,8 @@ def make_parser(command: str = "") -> Parser:
 
 def _build(parser: Parser) -> None:
     _project(parser)
-    _settings(parser, "output", "mode", "no-pin", "exclude", "compile", "checksum",
-              "no-check")  # fmt: skip
+    _settings(parser, "output", "mode", "no-pin", "exclude", "compile", "slim")
+    _settings(parser, "checksum", "no-check")
     parser.add_argument(
         "--dry-run", action="store_true", help="show the plan and its reasons; write nothing"
     )

@@ -19,7 +19,7 @@ CONTRACT = {
     "--checksum", "--dry-run", "--no-check", "--no-pin",
 }  # fmt: skip
 GENERAL = {"-h", "--help", "--json", "-q", "--quiet", "-v", "--verbose", "--color", "--cache-dir"}
-NOT_YET = {"--slim", "--sbom"}
+NOT_YET = {"--sbom"}
 RESOLVING = {
     "--python", "--functions-version", "--plan", "-r", "--requirements", "--index-url",
     "--extra-index-url", "--find-links", "--no-index", "--index-strategy", "--cert",
