@@ -145,7 +145,7 @@ def _tailoring(result: Result) -> Iterator[str]:
     """What --compile added, and what --slim left out."""
     if (compiled := result.contents.compiled) is not None:
         modules = f"of {counted(compiled.files, 'module')}, {format_size(compiled.size)} unpacked"
-        without = f"; {compiled.uncompiled:,} can't be compiled" if compiled.uncompiled else ""
+        without = f"; {compiled.uncompiled:,} without" if compiled.uncompiled else ""
         yield f"  bytecode  {modules}{without}"
     if (left_out := result.contents.left_out) is not None:
         files = counted(sum(entry.files for entry in left_out), "file")

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from azpack.errors import FileError
 from azpack.findings import Finding
 from azpack.inflating import inflating
-from azpack.package.bytecode import Module, bytecode_key, find_bytecode, make_bytecode, source_path
+from azpack.package.bytecode import (
+    TOO_LARGE,
+    Module,
+    bytecode_key,
+    find_bytecode,
+    make_bytecode,
+    source_path,
+)
 from azpack.package.segment import Compiled
 
 if TYPE_CHECKING:
@@ -56,7 +63,9 @@ def compile_app(
     return AppBytecode(
         written=written,
         sources={path: sources[path] for path in map(source_path, written)},
-        findings=tuple(_finding(entry, python) for entry in found.uncompiled),
+        findings=tuple(
+            _finding(entry, python) for entry in found.uncompiled if entry.reason != TOO_LARGE
+        ),
         compiled=Compiled(
             files=len(written),
             size=sum(map(len, written.values())),
@@ -112,10 +121,11 @@ def _unpacked(found: Bytecode) -> dict[str, bytes]:
 
 
 def _finding(entry: Uncompiled, python: str) -> Finding:
+    what = "it" if entry.line else entry.path  # which is shown beside a line
     return Finding(
         code="AZP301",
         severity="warning",
-        message=f"Python {python} can't compile it: {entry.reason}; importing it fails",
+        message=f"Python {python} can't compile {what}: {entry.reason}; importing it fails",
         path=entry.path,
         line=entry.line or None,
         hint="mend it, or leave it out by .funcignore if the app does not need it",

@@ -38,6 +38,7 @@ VERSION = "1"
 _BATCH = 256 << 10
 # A source of so many bytes takes its compiler a GB.
 _LARGEST_SOURCE = 8 << 20
+TOO_LARGE = "it is too large"
 
 
 class Module(NamedTuple):
@@ -52,7 +53,7 @@ class Module(NamedTuple):
 
 
 class Uncompiled(NamedTuple):
-    """A source that the target's Python can't compile: the line, 0 for none, and why."""
+    """A source without bytecode: the line that can't be compiled, 0 for none, and why."""
 
     path: str
     line: int
@@ -255,7 +256,7 @@ def _packed(file: Path) -> _Packed | None:
 
 def _uncompiled(module: Module, error: Path) -> Uncompiled:
     if not error.exists():
-        return Uncompiled(module.path, 0, "it is too large")
+        return Uncompiled(module.path, 0, TOO_LARGE)
     line, _, reason = error.read_text(encoding="utf-8", errors="replace").partition(":")
     return Uncompiled(module.path, int(line), re.sub(r"\s+", " ", reason))
 

@@ -225,13 +225,16 @@ def test_an_app_that_does_not_compile(tmp_path: Path, app: Path, links: Path) ->
     (app / "scripts").mkdir()
     (app / "scripts" / "old.py").write_text("x = 1\nprint 'Python 2'\n")
     (app / "scripts" / "nested.py").write_bytes(NESTED)
+    (app / "large.py").write_bytes(b"x = 1\n" + b"#" * (9 << 20))
     done = build(Azpack(tmp_path), app, links)
     assert done.code == 0
     findings = {row["path"]: row for row in json.loads(done.stdout)["data"]["findings"]}
     assert findings.keys() == {"scripts/old.py", "scripts/nested.py"}
     assert {row["code"] for row in findings.values()} == {"AZP301"}
     assert findings["scripts/old.py"]["line"] == 2
-    assert "scripts/old.py" in contents_of(done.data()["package"]["path"])
+    assert "scripts/nested.py" in findings["scripts/nested.py"]["message"]
+    assert done.data()["bytecode"]["uncompiled"] == 3 + 4
+    assert {"scripts/old.py", "large.py"} <= set(contents_of(done.data()["package"]["path"]))
 
 
 def test_a_module_that_two_distributions_bring(tmp_path: Path, app: Path, links: Path) -> None:
