@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -124,6 +122,8 @@ def _run_here(
     inherited = {
         name: value for name, value in undisturbed(environ).items() if not name.startswith("PYTHON")
     }
+    import subprocess
+
     with ExitStack() as stack:
         running = []
         for command in commands:
@@ -142,6 +142,8 @@ def _run_here(
 def _run_there(
     place: ContainerPlace, commands: Sequence[Sequence[str]], folder: Path, files: Iterable[Path]
 ) -> list[tuple[int, str]]:
+    from concurrent.futures import ThreadPoolExecutor
+
     def run(command: Sequence[str]) -> tuple[int, str]:
         lines: list[str] = []
         environment = {**place.environment, **_SEED}

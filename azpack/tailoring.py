@@ -79,21 +79,22 @@ def compile_wheels(
     from azpack.package.slim import VERSION, kept_suites, suite_files
 
     store, python = request.store, request.target.python
-    keys, found = {}, {}
+    found: dict[str, Bytecode] = {}
     wanted: dict[str, tuple[Module, ...]] = {}
+    keys: dict[str, str] = {}
     for wheel in wheels:
         sha256 = wheel.distribution.sha256
         key = keys[sha256] = bytecode_key("wheel", VERSION, sha256, python=python)
-        found[sha256] = find_bytecode(store, key)
-        if found[sha256] is None:
+        if (bytecode := find_bytecode(store, key)) is not None:
+            found[key] = bytecode
+        else:
             survey = surveys[sha256]
             without = suite_files(wheel, survey, kept_suites([survey], ()))
             wanted[key] = wheel_modules(wheel.path, wheel.contents().entries, without)
     if wanted:
         with request.progress.stage("compile"):
-            make_bytecode(store, wanted, compiler, python=python)
-    made = {sha256: it or find_bytecode(store, keys[sha256]) for sha256, it in found.items()}
-    return {sha256: bytecode for sha256, bytecode in made.items() if bytecode is not None}
+            found |= make_bytecode(store, wanted, compiler, python=python)
+    return {sha256: found[key] for sha256, key in keys.items()}
 
 
 def compile_own(request: Request, files: FileSet, compiler: Compiler) -> AppBytecode | None:

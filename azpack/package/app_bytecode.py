@@ -104,11 +104,7 @@ def _compile(
                 size = len(content)
                 modules.append(Module(path, file, sources.tell(), size, 0, size))
                 sources.write(content)
-        make_bytecode(store, {key: modules}, compiler, python=python)
-    found = find_bytecode(store, key)
-    if found is None:
-        raise FileNotFoundError(f"{store.bytecode_folder(key)} went away")
-    return found
+        return make_bytecode(store, {key: modules}, compiler, python=python)[key]
 
 
 def _unpacked(found: Bytecode) -> dict[str, bytes]:

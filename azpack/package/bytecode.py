@@ -10,9 +10,7 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -23,6 +21,7 @@ from azpack.store import mark_used
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Executor
     from pathlib import Path
 
     from azpack.package.compile_driver import Source
@@ -104,7 +103,7 @@ def compiled_path(path: str, python: str) -> str:
 def source_path(path: str) -> str:
     """Where the source of the bytecode at `path` stands."""
     folder, _, name = path.rpartition("__pycache__/")
-    return f"{folder}{name.partition('.')[0]}.py"
+    return f"{folder}{name.rpartition('.cpython-')[0]}.py"
 
 
 def bytecode_key(*parts: str, python: str) -> str:
@@ -137,7 +136,7 @@ def find_bytecode(store: Store, key: str) -> Bytecode | None:
 
 def make_bytecode(
     store: Store, wanted: Mapping[str, Sequence[Module]], compiler: Compiler, *, python: str
-) -> None:
+) -> dict[str, Bytecode]:
     """Compile sources, and keep the bytecode in the store under the key that each set of them has.
 
     The order of a set counts: the same sources in another order may give other bytes.
@@ -146,6 +145,9 @@ def make_bytecode(
         WheelError: the interpreter can't be run.
         FileError: the store can't be written.
     """
+    import shutil
+    from concurrent.futures import ThreadPoolExecutor
+
     with store.new_folder() as folder:
         work = folder / "work"
         (work / "out").mkdir(parents=True)
@@ -166,6 +168,14 @@ def make_bytecode(
                 made.mkdir()
                 _collect(work / "out", modules, numbers[key], made, pool, python=python)
                 store.place(made, store.bytecode_folder(key))
+    return {key: _kept(store, key) for key in wanted}
+
+
+def _kept(store: Store, key: str) -> Bytecode:
+    found = find_bytecode(store, key)
+    if found is None:  # another process empties the store
+        raise FileNotFoundError(f"{store.bytecode_folder(key)} went away")
+    return found
 
 
 class _Batch(NamedTuple):
@@ -210,7 +220,7 @@ def _collect(
     modules: Sequence[Module],
     first: int,
     made: Path,
-    pool: ThreadPoolExecutor,
+    pool: Executor,
     *,
     python: str,
 ) -> None:

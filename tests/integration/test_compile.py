@@ -81,7 +81,7 @@ def links(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def app(tmp_path: Path) -> Path:
-    files = {"shared/own.py": module("own").decode(), "shared/__init__.py": ""}
+    files = {"shared/own.py": module("own").decode(), "shared/__init__.py": "", "a.b.py": ""}
     return make_app(tmp_path / "app", "alpha\nbeta\n", files=files)
 
 
@@ -134,7 +134,7 @@ def test_imports_take_it_and_do_not_look_at_the_sources(
     release = data["bytecode"]["interpreters"][0]
     assert release.startswith(f"{python}.")
     assert data["bytecode"] == {
-        "python": python, "magic": MAGIC[python], "files": 8, "uncompiled": 4,
+        "python": python, "magic": MAGIC[python], "files": 9, "uncompiled": 4,
         "size": data["bytecode"]["size"], "interpreters": [release],
     }  # fmt: skip
     assert (
@@ -155,6 +155,7 @@ def test_what_has_bytecode_and_what_record_says_of_it(
           for name in ("__init__", "sets", "warns", "empty")),
         *(f"{SITE}__pycache__/{name}.cpython-311.pyc" for name in ("beta", "beta_sets")),
         *(f"shared/__pycache__/{name}.cpython-311.pyc" for name in ("__init__", "own")),
+        "__pycache__/a.b.cpython-311.pyc",
     }  # fmt: skip
     assert contents[f"{SITE}alpha/bare.pyc"] == b"without a source"
     assert contents[f"{SITE}alpha/__pycache__/sets.cpython-311.pyc"] != b"shipped"
@@ -270,7 +271,8 @@ def test_mode_none_compiles_the_app_alone(tmp_path: Path, app: Path, links: Path
     (packages / "mine.py").write_text("x = 1\n")
     data = build(Azpack(tmp_path), app, links, "--mode", "none").data()
     assert {name for name in contents_of(data["package"]["path"]) if name.endswith(".pyc")} == {
-        f"shared/__pycache__/{name}.cpython-311.pyc" for name in ("__init__", "own")
+        "__pycache__/a.b.cpython-311.pyc",
+        *(f"shared/__pycache__/{name}.cpython-311.pyc" for name in ("__init__", "own")),
     }
 
 
