@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from azpack.errors import FileError
 from azpack.findings import Finding
-from azpack.inflating import inflating
+from azpack.inflating import INFLATING_ERRORS, inflating
 from azpack.package.bytecode import (
     TOO_LARGE,
     Module,
@@ -18,6 +18,7 @@ from azpack.package.bytecode import (
     source_path,
 )
 from azpack.package.segment import Compiled
+from azpack.store import damaged_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -110,9 +111,12 @@ def _compile(
 def _unpacked(found: Bytecode) -> dict[str, bytes]:
     data = found.data.read_bytes()
     written = {}
-    for entry in found.entries:
-        packed = data[entry.offset : entry.offset + entry.compressed_size]
-        written[entry.path] = inflating.decompress(packed, -15) if entry.method else packed
+    try:
+        for entry in found.entries:
+            packed = data[entry.offset : entry.offset + entry.compressed_size]
+            written[entry.path] = inflating.decompress(packed, -15) if entry.method else packed
+    except INFLATING_ERRORS as error:
+        raise damaged_store(f"{found.data}: {error}") from error
     return written
 
 
