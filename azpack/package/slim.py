@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from azpack.archive import DEFLATED
 from azpack.deps.distribution import HEADERS
-from azpack.inflating import inflating
+from azpack.inflating import INFLATING_ERRORS, inflating
 from azpack.package.mentions import SUITE_NAMES, mentions, names_includes, textual
 from azpack.package.segment import LeftOut
+from azpack.store import damaged_store
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
@@ -41,7 +42,9 @@ _SUFFIX_NAMED = re.compile(
 # Stubs that name what is imported lazily: scientific-python.org/specs/spec-0001.
 _STUBS_ARE_READ = b"attach_stub"
 _INCLUDE_FOLDERS = frozenset({"include", "includes"})
-_LICENCE = re.compile(r"licen[cs]e|copying|copyright|notice|authors", re.IGNORECASE)
+_LICENCE = re.compile(
+    r"(?!.*\.pyc?\Z).*(?:licen[cs]e|copying|copyright|notice|authors)", re.IGNORECASE
+)
 _TEST_FILE = re.compile(r"(?:.*/)?(?:test_[^/]*|[^/]*_tests?|conftest)\.pyc?")
 _INFO = re.compile(r"[^/]+\.dist-info/")
 _LARGEST = 64 << 20
@@ -110,7 +113,10 @@ def _read(file: BinaryIO, entry: WheelEntry) -> bytes:
     if entry.size > _LARGEST:
         return b""
     content = os.pread(file.fileno(), entry.compressed_size, entry.offset)
-    return inflating.decompress(content, -15) if entry.method == DEFLATED else content
+    try:
+        return inflating.decompress(content, -15) if entry.method == DEFLATED else content
+    except INFLATING_ERRORS as error:
+        raise damaged_store(f"{file.name}: {error}") from error
 
 
 def _find_suites(paths: Sequence[str]) -> frozenset[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from azpack.errors import FileError
 from azpack.package.slim import (
     find_survey,
     kept_suites,
@@ -63,7 +64,8 @@ def dropped(*wheels: Wheel, named: tuple[str, ...] = ()) -> set[str]:
     ("files", "expected"),
     [
         ({"pkg/tests/data/x.csv": b"", "pkg/tests/x_test.py": b""}, {"data/x.csv", "x_test.py"}),
-        ({"pkg/tests/LICENSE.txt": b"", "pkg/tests/data/COPYING": b""}, set()),
+        ({"pkg/tests/MIT-License.txt": b"", "pkg/tests/data/COPYING": b""}, set()),
+        ({"pkg/tests/test_licence.py": b""}, {"test_licence.py"}),
         ({"pkg/tests/sub/test/test_x.py": b""}, {"sub/test/test_x.py"}),
     ],
 )
@@ -186,6 +188,14 @@ def test_a_survey_that_is_damaged_is_made_again(wheel: Wheels, store: Store) -> 
     for record in (store.folder / "v1" / "plans").iterdir():
         record.write_bytes(b'{"suites"')
     assert find_survey(store, found) == survey
+
+
+def test_a_wheel_that_is_damaged(wheel: Wheels) -> None:
+    found = wheel({**TESTS, "pkg/mod.py": b"x = 1\n" * 99})
+    size = found.path.stat().st_size
+    found.path.write_bytes(b"\xff" * size)
+    with pytest.raises(FileError, match="damaged"):
+        make_survey(found)
 
 
 def test_what_an_app_names(tmp_path: Path) -> None:
