@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from azpack.deps.lock import Lock, LockedDistribution
     from azpack.deps.obtain import Obtained
     from azpack.deps.requirements import Requirements
-    from azpack.package.segment import Tailoring
+    from azpack.package.cuts import Tailoring
     from azpack.request import Request
     from azpack.store import Store
 

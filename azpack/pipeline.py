@@ -19,13 +19,13 @@ from azpack.errors import FindingsError, UsageError
 from azpack.findings import Finding
 from azpack.outputs import find_output, written_paths
 from azpack.package.assemble import assemble, zip_timestamp
+from azpack.package.cuts import Compiled
 from azpack.package.manifest import (
     check_companions,
     companions_of,
     make_manifest,
     write_companions,
 )
-from azpack.package.segment import Compiled
 from azpack.request import Request, make_request, target_of
 from azpack.stopwatch import Stopwatch
 from azpack.target.plans import find_publishing
@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from azpack.options import Options
     from azpack.package.app_bytecode import AppBytecode
     from azpack.package.assemble import Package
-    from azpack.package.segment import Collision, LeftOut, Segment
+    from azpack.package.cuts import LeftOut
+    from azpack.package.segment import Collision, Segment
     from azpack.progress import Progress
     from azpack.remote import RemoteBuild
     from azpack.target.plans import Publishing

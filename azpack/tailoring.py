@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from azpack.package.segment import Cut, Tailoring
+from azpack.package.cuts import Cut, Tailoring
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

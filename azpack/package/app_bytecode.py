@@ -17,7 +17,7 @@ from azpack.package.bytecode import (
     make_bytecode,
     source_path,
 )
-from azpack.package.segment import Compiled
+from azpack.package.cuts import Compiled
 from azpack.store import damaged_store
 
 if TYPE_CHECKING:

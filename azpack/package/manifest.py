@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from azpack.dependencies import InContainer
     from azpack.deps.distribution import Distribution
     from azpack.package.assemble import Package
-    from azpack.package.segment import Compiled, LeftOut
+    from azpack.package.cuts import Compiled, LeftOut
     from azpack.remote import RemoteBuild
     from azpack.target.plans import Publishing
     from azpack.target.target import Target

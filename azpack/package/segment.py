@@ -28,15 +28,16 @@ from azpack.archive import (
 )
 from azpack.deps.distribution import HEADERS, Wheel
 from azpack.errors import WheelError
+from azpack.package.cuts import WHOLE, read_summary, summary
 from azpack.store import Store, damaged_store, mark_used
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
     from azpack.deps.distribution import WheelEntry
-    from azpack.package.bytecode import Bytecode
+    from azpack.package.cuts import Compiled, Cut, LeftOut, Tailoring
 
 SITE_PACKAGES = ".python_packages/lib/site-packages/"
 
@@ -51,53 +52,6 @@ class Collision(NamedTuple):
     path: str
     kept: str
     dropped: str
-
-
-class LeftOut(NamedTuple):
-    """What is left out of a distribution; a path that ends with a slash is a folder's."""
-
-    distribution: str
-    files: int
-    size: int
-    paths: tuple[str, ...]
-
-
-class Compiled(NamedTuple):
-    """Bytecode: how many files of how many bytes, and how many modules are without.
-
-    `interpreters` are the full versions of what compiled it.
-    """
-
-    files: int
-    size: int
-    uncompiled: int
-    interpreters: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cut:
-    """How a wheel is packed: without the files at the paths in `dropped`, with bytecode.
-
-    `left_out` says the same of `dropped` for people.
-    """
-
-    dropped: frozenset[str] = frozenset()
-    left_out: LeftOut | None = None
-    bytecode: Bytecode | None = None
-
-
-_WHOLE = Cut()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tailoring:
-    """How wheels are packed where not as they are: a key for it, and what finds the cuts.
-
-    `cuts` gives those of some wheels by their SHA-256; it may have to compile them first.
-    """
-
-    key: tuple[str, ...]
-    cuts: Callable[[Sequence[Wheel]], Mapping[str, Cut]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,16 +85,12 @@ def find_segment(store: Store, key: str) -> Segment | None:
         return None
     mark_used(folder)
     meta["collisions"] = tuple(Collision(*row) for row in meta["collisions"])
-    if compiled := meta.get("compiled"):
-        meta["compiled"] = Compiled(**{**compiled, "interpreters": tuple(compiled["interpreters"])})
-    if (rows := meta.get("left_out")) is not None:
-        meta["left_out"] = tuple(LeftOut(**{**row, "paths": tuple(row["paths"])}) for row in rows)
     return Segment(
         data=folder / "data",
         directory=folder / "directory",
         digest_lines=folder / "digest-lines",
         data_size=sizes["data"],
-        **meta,
+        **{**meta, **read_summary(meta)},
     )
 
 
@@ -196,7 +146,7 @@ def make_segment(
             "entries": len(entries),
             "uncompressed_size": sum(entry.size for entry in entries),
             "collisions": collisions,
-            **_tailored(sources, cuts),
+            **summary([it.entry for it in sources if it.compiled_from], cuts.values()),
         }
         (whole / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
         store.place(whole, store.segment_folder(key))
@@ -216,27 +166,6 @@ def deflate(content: bytes) -> tuple[int, bytes]:
     packer = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
     packed = packer.compress(content) + packer.flush()
     return (DEFLATED, packed) if len(packed) < len(content) else (STORED, content)
-
-
-def _tailored(sources: Iterable[_Source], cuts: Mapping[str, Cut]) -> dict[str, object]:
-    """What there is to say of cuts, in the form in which the store keeps it."""
-    bytecodes = [cut.bytecode for cut in cuts.values() if cut.bytecode is not None]
-    found = [cut.left_out for cut in cuts.values() if cut.left_out is not None]
-    rows = sorted(row for row in found if row.files)
-    return {
-        "compiled": _compiled(sources, bytecodes)._asdict() if bytecodes else None,
-        "left_out": [row._asdict() for row in rows] if found else None,
-    }
-
-
-def _compiled(sources: Iterable[_Source], found: Sequence[Bytecode]) -> Compiled:
-    entries = [source.entry for source in sources if source.compiled_from]
-    return Compiled(
-        files=len(entries),
-        size=sum(entry.size for entry in entries),
-        uncompiled=sum(len(bytecode.uncompiled) for bytecode in found),
-        interpreters=tuple(sorted({bytecode.interpreter for bytecode in found} - {""})),
-    )
 
 
 class _Source(NamedTuple):
@@ -261,7 +190,7 @@ def _merge(
     collisions = []
     for wheel in sorted(wheels, key=lambda wheel: wheel.distribution.name):
         owner = wheel.distribution.name
-        cut = cuts.get(wheel.distribution.sha256, _WHOLE)
+        cut = cuts.get(wheel.distribution.sha256, WHOLE)
         for source in _sources(wheel, cut, python=python):
             name = source.entry.name
             if source.compiled_from and owners[source.compiled_from] != owner:

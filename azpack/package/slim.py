@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from azpack.archive import DEFLATED
 from azpack.deps.distribution import HEADERS
 from azpack.inflating import INFLATING_ERRORS, inflating
+from azpack.package.cuts import LeftOut
 from azpack.package.mentions import SUITE_NAMES, mentions, names_includes, textual
-from azpack.package.segment import LeftOut
 from azpack.store import damaged_store
 
 if TYPE_CHECKING:

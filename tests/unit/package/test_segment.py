@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from azpack.deps.distribution import Wheel
-    from azpack.package.segment import Cut, Segment
+    from azpack.package.cuts import Cut
+    from azpack.package.segment import Segment
 
 TIMESTAMP = 1 << 21 | 1 << 16
 
