@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 # Without -I: it would have the hash seed passed over, and sets would come in any order.
 _FLAGS = ("-s", "-S", "-B", "-W", "ignore")
 _SEED = {"PYTHONHASHSEED": "0"}
+# What else there is to do in a mode where no interpreter is found.
+_ELSEWHERE = {
+    "auto": "start an engine for containers, ",
+    "docker": "start an engine for containers, ",
+    "local": "build in mode auto with an engine for containers, ",
+}
 
 
 class TargetCompiler:
@@ -85,8 +91,8 @@ class TargetCompiler:
             "no-interpreter",
             f"--compile needs Python {self._python}, which is not on this machine, and no "
             f"container: {why_no_container}",
-            hint=f"install it, such as with 'uv python install {self._python}', start an engine "
-            "for containers, or build without --compile",
+            hint=f"install it, such as with 'uv python install {self._python}', "
+            f"{_ELSEWHERE.get(self._request.options.mode, '')}or build without --compile",
             context={"python": self._python},
         )
 
