@@ -262,7 +262,8 @@ def _find_contents(
         compiler = TargetCompiler(request)
         tailoring = find_tailoring(request, files, compiler)
         app = compile_own(request, files, compiler)
-    own = tuple(_new(app.findings, known)) if app is not None else ()
+    chosen = _selection(request.options).filter(app.findings) if app is not None else ()
+    own = tuple(_new(chosen, known))
     found = None
     if mode != "none":
         found = find_dependencies(request, timestamp=timestamp, tailoring=tailoring)

@@ -235,6 +235,8 @@ def test_an_app_that_does_not_compile(tmp_path: Path, app: Path, links: Path) ->
     assert findings["scripts/old.py"]["line"] == 2
     assert "scripts/nested.py" in findings["scripts/nested.py"]["message"]
     assert done.data()["bytecode"]["uncompiled"] == 3 + 4
+    (app / "azpack.toml").write_text("[check.per-file-ignores]\n'scripts/*' = ['AZP301']\n")
+    assert build(Azpack(tmp_path), app, links).data()["findings"] == []
     assert {"scripts/old.py", "large.py"} <= set(contents_of(done.data()["package"]["path"]))
 
 
