@@ -15,13 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 SUITE_NAMES = frozenset({"test", "tests"})
-# As a part of a name or a path, or as what is imported: what has none of this need not be parsed.
-_NAMED = re.compile(
-    rb"""[.'"/\\]tests?\b
-    |\b(?:import\b.*|from[ \t]+)\btests?\b
-    |^[ \t]*tests?[ \t]*(?:,|\\|as\b|$)""",
-    re.MULTILINE | re.VERBOSE,
-)
+_WORD = re.compile(rb"tests?\b")
+# The line up to the word, where it stands for what is imported; also a line within brackets.
+_IMPORTING = re.compile(rb"\s*(?:.*\bimport\b.*\W|(?:.*\W)?from\s+)?")
 _LAST = re.compile(rb"\.tests?\b")
 _BEFORE = re.compile(rb"(?:\w+\.)*\w+\Z")
 _RELATIVE = re.compile(rb"^[ \t]*from[ \t]+(\.+)([\w.]*)[ \t]+import[ \t]+(\w+)", re.MULTILINE)
@@ -56,7 +52,7 @@ _NOTHING = Mentions(frozenset(), frozenset())
 
 def mentions(path: str, source: bytes) -> Mentions:
     """What the module at `path` names of test suites, its own or others'."""
-    if not _NAMED.search(source):
+    if not any(_may_name(source, match.start()) for match in _WORD.finditer(source)):
         return _NOTHING
     visitor = _Visitor(path)
     try:
@@ -66,6 +62,17 @@ def mentions(path: str, source: bytes) -> Mentions:
     except RecursionError:  # nested too deeply to be walked through
         pass
     return Mentions(textual(path, source), SUITE_NAMES)
+
+
+def _may_name(source: bytes, start: int) -> bool:
+    """Whether the word at `start` can be more than a word of a text.
+
+    It is part of a name or a path, or is imported: what has none of that need not be parsed.
+    """
+    if source[start - 1 : start] in (b".", b"'", b'"', b"/", b"\\"):
+        return True
+    line = source[source.rfind(b"\n", 0, start) + 1 : start]
+    return _IMPORTING.fullmatch(line) is not None
 
 
 def _parse(source: bytes) -> ast.Module | None:
@@ -108,7 +115,7 @@ def names_includes(source: bytes) -> bool:
 
     No app compiles: the platform has no compiler.
     """
-    if not _INCLUDE.search(source):
+    if b"include" not in source or not _INCLUDE.search(source):
         return False
     try:
         tree = _parse(source)

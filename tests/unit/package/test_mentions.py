@@ -22,6 +22,8 @@ MODULE = "pkg/sub/mod.py"
         ("from ..tests.support import x", {"pkg.tests.support", "pkg.tests.support.x"}),
         ("from tests import x", {"tests", "tests.x"}),
         ("if x: import tests", {"tests"}),
+        ("x = 1; from tests import y", {"tests", "tests.y"}),
+        ("import a, tests", {"tests"}),
         ("runner = 'pkg.tests.runner.Runner'", {"pkg.tests.runner.Runner"}),
         ("import_module('.tests', __package__)", {"pkg.sub.tests"}),
         ("name.startswith('pkg.tests.')", {"pkg.tests."}),
