@@ -80,8 +80,10 @@ class TargetCompiler:
             return
         if self._request.options.mode == "local":
             raise self._none_found("the mode is local")
+        # There is one container for all: what is built in it later needs the project's indexes.
+        indexes = self._request.indexes(self._request.requirements())
         try:
-            self._container = self._request.workshop(self._request.indexes(None)).place()
+            self._container = self._request.workshop(indexes).place()
             self._interpreter = self._container.interpreter(self._python)
         except UnreachableError as error:
             raise self._none_found(error.message) from error

@@ -56,6 +56,20 @@ def test_the_container_compiles(
     assert len(site.relay.containers()) == count
 
 
+def test_one_container_builds_and_compiles(
+    site: ContainerSite, app: Path, nowhere: dict[str, str]
+) -> None:
+    site.add("native")
+    # The index stands in requirements.txt alone: the container has to know it from the start.
+    lines = ("--no-index", f"--find-links {site.links}", "alpha", "native")
+    (app / "requirements.txt").write_text("\n".join(lines))
+    options = ("--json", "--compile", "--python", PYTHON, "--mode", "docker")
+    data = site.azpack.run("build", app, *options, environment=nowhere).data()
+    assert {row["source"] for row in data["distributions"]} == {"wheel", "sdist-container"}
+    assert len(bytecode(data)) >= 21
+    assert len(site.relay.containers()) == 1
+
+
 def test_mode_local_takes_no_container(
     site: ContainerSite, app: Path, nowhere: dict[str, str]
 ) -> None:
