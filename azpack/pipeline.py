@@ -19,7 +19,6 @@ from azpack.errors import FindingsError, UsageError
 from azpack.findings import Finding
 from azpack.outputs import find_output, written_paths
 from azpack.package.assemble import assemble, zip_timestamp
-from azpack.package.cuts import Compiled
 from azpack.package.manifest import (
     check_companions,
     companions_of,
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
     from azpack.options import Options
     from azpack.package.app_bytecode import AppBytecode
     from azpack.package.assemble import Package
-    from azpack.package.cuts import LeftOut
+    from azpack.package.cuts import Compiled, LeftOut
     from azpack.package.segment import Collision, Segment
     from azpack.progress import Progress
     from azpack.remote import RemoteBuild
@@ -88,13 +87,7 @@ class Contents:
         of_dependencies = self.segment.compiled if self.segment is not None else None
         if self.app is None or of_dependencies is None:
             return self.app.compiled if self.app is not None else None
-        own = self.app.compiled
-        return Compiled(
-            files=own.files + of_dependencies.files,
-            size=own.size + of_dependencies.size,
-            uncompiled=own.uncompiled + of_dependencies.uncompiled,
-            interpreters=tuple(sorted({*own.interpreters, *of_dependencies.interpreters})),
-        )
+        return self.app.compiled.joined(of_dependencies)
 
     @property
     def left_out(self) -> tuple[LeftOut, ...] | None:

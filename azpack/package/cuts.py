@@ -34,6 +34,15 @@ class Compiled(NamedTuple):
     uncompiled: int
     interpreters: tuple[str, ...]
 
+    def joined(self, other: Compiled) -> Compiled:
+        """This bytecode and another."""
+        return Compiled(
+            files=self.files + other.files,
+            size=self.size + other.size,
+            uncompiled=self.uncompiled + other.uncompiled,
+            interpreters=tuple(sorted({*self.interpreters, *other.interpreters})),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
@@ -45,9 +54,6 @@ class Cut:
     dropped: frozenset[str] = frozenset()
     left_out: LeftOut | None = None
     bytecode: Bytecode | None = None
-
-
-WHOLE = Cut()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,6 @@ from azpack.archive import (
 )
 from azpack.deps.distribution import HEADERS, Wheel
 from azpack.errors import WheelError
-from azpack.package.cuts import WHOLE, read_summary, summary
 from azpack.store import Store, damaged_store, mark_used
 
 if TYPE_CHECKING:
@@ -85,12 +84,16 @@ def find_segment(store: Store, key: str) -> Segment | None:
         return None
     mark_used(folder)
     meta["collisions"] = tuple(Collision(*row) for row in meta["collisions"])
+    if any(meta.get(name) is not None for name in ("compiled", "left_out")):
+        from azpack.package.cuts import read_summary
+
+        meta |= read_summary(meta)
     return Segment(
         data=folder / "data",
         directory=folder / "directory",
         digest_lines=folder / "digest-lines",
         data_size=sizes["data"],
-        **{**meta, **read_summary(meta)},
+        **meta,
     )
 
 
@@ -146,7 +149,7 @@ def make_segment(
             "entries": len(entries),
             "uncompressed_size": sum(entry.size for entry in entries),
             "collisions": collisions,
-            **summary([it.entry for it in sources if it.compiled_from], cuts.values()),
+            **_summary(sources, cuts),
         }
         (whole / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
         store.place(whole, store.segment_folder(key))
@@ -166,6 +169,14 @@ def deflate(content: bytes) -> tuple[int, bytes]:
     packer = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
     packed = packer.compress(content) + packer.flush()
     return (DEFLATED, packed) if len(packed) < len(content) else (STORED, content)
+
+
+def _summary(sources: Iterable[_Source], cuts: Mapping[str, Cut]) -> dict[str, object]:
+    if not cuts:
+        return {}
+    from azpack.package.cuts import summary
+
+    return summary([source.entry for source in sources if source.compiled_from], cuts.values())
 
 
 class _Source(NamedTuple):
@@ -190,7 +201,7 @@ def _merge(
     collisions = []
     for wheel in sorted(wheels, key=lambda wheel: wheel.distribution.name):
         owner = wheel.distribution.name
-        cut = cuts.get(wheel.distribution.sha256, WHOLE)
+        cut = cuts.get(wheel.distribution.sha256)
         for source in _sources(wheel, cut, python=python):
             name = source.entry.name
             if source.compiled_from and owners[source.compiled_from] != owner:
@@ -206,21 +217,22 @@ def _merge(
     return [sources[name] for name in names], collisions
 
 
-def _sources(wheel: Wheel, cut: Cut, *, python: str) -> Iterator[_Source]:
+def _sources(wheel: Wheel, cut: Cut | None, *, python: str) -> Iterator[_Source]:
     """What a wheel brings, its bytecode behind the sources, its new RECORD last."""
     contents = wheel.contents()
     _check_python(wheel, contents.requires_python, python)
     headers = "include/site/python" + ".".join(python.split(".")[:2])
+    dropped = cut.dropped if cut is not None else ()
     rows = []
     for entry in contents.entries:
         path = entry.path
-        if path in cut.dropped:
+        if path in dropped:
             continue
         if path.startswith(HEADERS):
             path = path.replace(HEADERS, headers, 1)
         rows.append((path, _record_hash(entry.sha256), str(entry.size)))
         yield _Source(_entry(SITE_PACKAGES + path, entry), wheel.path, entry.offset, None)
-    for source in _bytecode_sources(cut):
+    for source in _bytecode_sources(cut) if cut is not None else ():
         path = source.entry.name.removeprefix(SITE_PACKAGES)
         rows.append((path, _record_hash(source.entry.sha256), str(source.entry.size)))
         yield source
