@@ -38,6 +38,7 @@ fuzz: setup
 bench: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
 	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python benchmarks/cold_start.py
 
 clean:
 	rm -rf $(VENV) .cache build dist site benchmarks/work .mypy_cache .pytest_cache .ruff_cache

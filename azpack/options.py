@@ -56,6 +56,8 @@ class Options:
     checksum: bool = False
     sbom: Path | None = None
     verify: bool = False
+    compile: bool = False
+    slim: bool = False
     cache_dir: Path | None = None
 
     @classmethod

@@ -14,7 +14,12 @@ from azpack.cli.console import Outcome, counted, folded, format_size
 from azpack.cli.findings_output import project_places
 from azpack.errors import AzpackError, UsageError
 from azpack.outputs import find_output
-from azpack.package.manifest import companions_of, target_table
+from azpack.package.manifest import (
+    bytecode_table,
+    companions_of,
+    left_out_table,
+    target_table,
+)
 from azpack.pipeline import build
 from azpack.target.plans import find_publishing
 
@@ -154,8 +159,18 @@ def _data(result: Result) -> dict[str, Any]:
         "target": target_table(result.target),
         "distributions": [asdict(distribution) for distribution in result.contents.distributions],
         "files": {"included": len(result.files.included), "ignored": len(result.files.ignored)},
+        **_tailored(result),
         "findings": [],
         "timings": {stage: round(seconds, 4) for stage, seconds in result.timings.items()},
+    }
+
+
+def _tailored(result: Result) -> dict[str, Any]:
+    """What --compile and --slim made of it, None where they were not given."""
+    compiled, left_out = result.contents.compiled, result.contents.left_out
+    return {
+        "bytecode": bytecode_table(compiled, result.target) if compiled is not None else None,
+        "left_out": left_out_table(left_out) if left_out is not None else None,
     }
 
 
@@ -169,6 +184,7 @@ def _lines(result: Result, invocation: Invocation) -> list[str]:
         f"{head} {shown_path(package.path)} in {seconds:.2f} s",
         f"  size      {packed}, {counted(package.entries, 'entry', 'entries')}",
         *_row("contents", contents),
+        *_tailoring(result),
         *_mode(result),
         *_row(
             "target",
@@ -195,6 +211,19 @@ def _row(label: str, text: str) -> list[str]:
 
     first, *rest = wrap(text, _COLUMNS - _LABEL, break_long_words=False, break_on_hyphens=False)
     return [f"  {label:<{_LABEL - 2}}{first}", *(" " * _LABEL + line for line in rest)]
+
+
+def _tailoring(result: Result) -> Iterator[str]:
+    """What --compile added, and what --slim left out."""
+    if (compiled := result.contents.compiled) is not None:
+        modules = f"of {counted(compiled.files, 'module')}, {format_size(compiled.size)} unpacked"
+        without = f"; {compiled.uncompiled:,} without" if compiled.uncompiled else ""
+        yield f"  bytecode  {modules}{without}"
+    if (left_out := result.contents.left_out) is not None:
+        files = counted(sum(entry.files for entry in left_out), "file")
+        size = format_size(sum(entry.size for entry in left_out))
+        of = f" of {counted(len(left_out), 'distribution')}" if left_out else ""
+        yield f"  left out  {files}{of}, {size} unpacked"
 
 
 def _mode(result: Result) -> Iterator[str]:

@@ -52,6 +52,7 @@ _DONE = {
     "resolve": "resolved",
     "verify": "loaded the package",
     "wheels": "got the wheels",
+    "compile": "compiled",
     "assemble": "wrote the zip",
 }
 _WORTH_A_LINE = {"assemble": 0.5}  # seconds

@@ -39,6 +39,8 @@ _HELP = {
     "client-cert": "a certificate with its key, for indexes that ask for one",
     "checksum": "also make the zip's SHA-256, which takes longer than the rest",
     "color": "auto, always or never",
+    "compile": "also ship bytecode for the app's Python, so that it starts faster; takes an "
+    "interpreter of that version",
     "docker-before": "a command to run in the container first, such as "
     "'apt-get install -y libpq-dev'; may be repeated",
     "docker-image": "the image to build in (default: the manylinux image for the target's glibc)",
@@ -74,6 +76,8 @@ _HELP = {
     "(default: all)",
     "verify": "load the package with Azure's own runtime library when it is written, which runs "
     "its code",
+    "slim": "leave out of the dependencies what a running app never reads: test suites, headers, "
+    "type stubs",
 }
 _METAVARS = {
     "cache-dir": "FOLDER",
@@ -103,8 +107,6 @@ _METAVARS = {
     "select": "CODE",
 }
 _SHORT = {"output": "-o", "requirements": "-r"}
-# Of the contract, and not built yet: said by name rather than as an unknown option.
-_OPTIONS_TO_COME = ("--compile", "--slim")
 
 
 class Parser(argparse.ArgumentParser):
@@ -118,11 +120,6 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise a UsageError instead of exiting."""
-        for word in re.findall(r"[\w-]+", message):
-            if word in _OPTIONS_TO_COME:
-                raise UsageError(
-                    "not-there-yet", f"{word} is not there yet", hint=f"see '{self.prog} --help'"
-                )
         near = _nearest(message)
         perhaps = f"perhaps you meant {near}; " if near else ""
         raise UsageError("usage", message, hint=f"{perhaps}see '{self.prog} --help'")
@@ -197,8 +194,8 @@ def _build(parser: Parser) -> None:
     parser.add_argument(
         "--all", action="store_true", help="build all apps below PROJECT (default: this folder)"
     )
-    _settings(parser, "output", "mode", "no-pin", "exclude", "checksum", "sbom")
-    _settings(parser, "no-check", "verify")
+    _settings(parser, "output", "mode", "no-pin", "exclude", "compile", "slim", "checksum")
+    _settings(parser, "sbom", "no-check", "verify")
     parser.add_argument(
         "--dry-run", action="store_true", help="show the plan and its reasons; write nothing"
     )

@@ -19,7 +19,6 @@ CONTRACT = {
     "--checksum", "--dry-run", "--no-check", "--no-pin", "--all", "--verify",
 }  # fmt: skip
 GENERAL = {"-h", "--help", "--json", "-q", "--quiet", "-v", "--verbose", "--color", "--cache-dir"}
-NOT_YET = {"--compile", "--slim"}
 RESOLVING = {
     "--python", "--functions-version", "--plan", "-r", "--requirements", "--index-url",
     "--extra-index-url", "--find-links", "--no-index", "--index-strategy", "--cert",
@@ -29,7 +28,7 @@ DOCKER = {"--docker-image", "--docker-platform", "--docker-network", "--docker-b
 CHECKING = {"--format", "--fail-on", "--select", "--ignore"}
 TARGET = {"--python", "--functions-version", "--plan"}
 OPTIONS = {
-    "build": CONTRACT - NOT_YET,
+    "build": CONTRACT,
     "lock": RESOLVING | DOCKER | {"--upgrade", "--upgrade-package", "--requirements-txt"},
     "files": {"--ignored", "--explain", "--exclude", "-o", "--output", "--mode"},
     "check": {"--explain", *CHECKING, *TARGET, "--exclude"},
@@ -90,9 +89,6 @@ def test_the_options_are_those_of_the_contract_that_work(command: str) -> None:
     text = parser.format_help()
     shown = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", text))
     assert options <= shown
-    # What is not there is not promised.
-    for absent in NOT_YET:
-        assert absent not in re.split(r"[^\w-]+", text)
     assert "==SUPPRESS==" not in text
 
 
@@ -104,14 +100,6 @@ def test_every_option_is_explained(command: str) -> None:
         if action.choices is not None:
             for choice in action.choices:
                 assert choice in action.help
-
-
-@pytest.mark.parametrize("option", sorted(NOT_YET))
-@pytest.mark.parametrize("form", ["{} x", "{}=x", "{}"])
-def test_options_to_come(option: str, form: str) -> None:
-    error = fails("build", *form.format(option).split())
-    assert error.code == "not-there-yet"
-    assert error.message == f"{option} is not there yet"
 
 
 @pytest.mark.parametrize(
