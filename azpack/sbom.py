@@ -12,10 +12,12 @@ from azpack.outputs import is_bill
 from azpack.package.manifest import companions_of, target_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from azpack.deps.distribution import Distribution
     from azpack.package.contents import PackageContents
+    from azpack.package.installed import Installed
+    from azpack.package.requirement_graph import RequirementGraph
     from azpack.pipeline import Result
     from azpack.report.cyclonedx_json import Part
 
@@ -70,6 +72,7 @@ def write_sbom(result: Result, path: Path, environ: Mapping[str, str]) -> None:
 def _bill_text(result: Result, environ: Mapping[str, str]) -> str:
     from azpack.checks.requirement_lines import requirement_lines
     from azpack.package.contents import PackageContents
+    from azpack.package.requirement_graph import RequirementGraph
     from azpack.package.zip_tree import ZipTree
     from azpack.report.cyclonedx_json import Bill, cyclonedx_json
 
@@ -78,17 +81,19 @@ def _bill_text(result: Result, environ: Mapping[str, str]) -> str:
     with ZipTree(package.path) as opened:
         contents = PackageContents(opened)
         asked = {line.name: line.text for line in requirement_lines(contents.tree) if line.name}
+        graph = RequirementGraph(contents.packed, result.target, asked.values())
+        edges = _edges(graph)
+        parts = _parts(result, contents, graph.packed, edges or {})
         bill = Bill(
             name=package.path.name.removesuffix(".zip"),
             sha256=package.sha256,
-            parts=sorted(
-                _parts(result, contents, asked), key=lambda part: (part.key, part.version)
-            ),
+            parts=sorted(parts, key=lambda part: (part.key, part.version)),
             asked=frozenset(asked),
             properties={
                 **target_table(result.target),
                 "mode": result.mode,
                 "content_digest": package.content_digest,
+                **({"dependencies": "not known"} if edges is None else {}),
             },
             epoch=int(epoch) if epoch else None,
             made_by=("azpack", __version__),
@@ -96,21 +101,34 @@ def _bill_text(result: Result, environ: Mapping[str, str]) -> str:
     return cyclonedx_json(bill)
 
 
-def _parts(result: Result, contents: PackageContents, asked: Mapping[str, str]) -> Iterator[Part]:
+def _edges(graph: RequirementGraph) -> dict[str, set[str]] | None:
+    """Who needs whom; None where that is more than is read."""
+    from azpack.package.requirement_graph import TooManyRequirementsError
+
+    try:
+        return graph.edges()
+    except TooManyRequirementsError:
+        return None
+
+
+def _parts(
+    result: Result,
+    contents: PackageContents,
+    packed: Mapping[str, Sequence[Installed]],
+    edges: Mapping[str, set[str]],
+) -> Iterator[Part]:
     """The distributions in the zip, and those that the platform is to install."""
     from azpack.package.installed import canonical, headers
-    from azpack.package.licenses import declared_licenses
-    from azpack.package.requirement_graph import RequirementGraph
+    from azpack.package.licenses import LICENSE_FIELDS, declared_licenses
 
     origins = {canonical(entry.name): entry for entry in result.contents.distributions}
-    graph = RequirementGraph(contents.packed, result.target, asked.values())
-    edges = graph.edges()
-    for key, entries in graph.packed.items():
+    for key, entries in packed.items():
         origin = origins.pop(key, None)
         for entry in {it.version: it for it in entries}.values():
-            fields = {} if entry.fault else headers(contents.tree.read(f"{entry.info}/METADATA"))
-            licenses = declared_licenses(fields)
-            yield _part(key, entry.name, entry.version, origin, licenses, frozenset(edges[key]))
+            text = b"" if entry.fault else contents.tree.read(f"{entry.info}/METADATA")
+            licenses = declared_licenses(headers(text, LICENSE_FIELDS))
+            needs = frozenset(edges.get(key, ()))
+            yield _part(key, entry.name, entry.version, origin, licenses, needs)
     for key, origin in origins.items():
         yield _part(key, origin.name, origin.version, origin, (), frozenset())
 

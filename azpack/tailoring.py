@@ -105,4 +105,4 @@ def compile_own(request: Request, files: FileSet, compiler: Compiler) -> AppByte
 
     python = request.target.python
     with request.clock.stage("compile"):
-        return compile_app(request.store, request.root, files.included, compiler, python=python)
+        return compile_app(request.store, files, compiler, python=python)

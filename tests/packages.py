@@ -126,27 +126,36 @@ def raw_zip(
     *,
     fields: Mapping[bytes, Mapping[str, int]] | None = None,
     count: int | None = None,
+    on_macos: bool = False,
 ) -> bytes:
     """A zip with these names and contents, whatever they are, deflated.
 
     `fields` has for a name other values of its headers: flags, method, size, mode, system, crc,
-    compressed_size; and `offset`, where the directory says that it is.
+    compressed_size; and `offset`, where the directory says that it is. One `on_macos` is as ditto
+    and the Finder write it: the sizes stand behind the content, and times and owner in a field UX.
     """
     out, directory, number = bytearray(), bytearray(), 0
+    extra = struct.pack("<2H2LHH", 0x5855, 12, 0, 0, 501, 20) if on_macos else b""
+    deflated: dict[bytes, tuple[bytes, int]] = {}  # many entries of a test are the same
     for name, content in entries:
         own = dict((fields or {}).get(name, {}))
-        packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-        packed = content if own.get("method") == 0 else packer.compress(content) + packer.flush()
+        if content not in deflated:
+            deflated[content] = _deflate(content), zlib.crc32(content)
+        packed, crc = deflated[content]
+        packed = content if own.get("method") == 0 else packed
         common = (
-            own.get("flags", 0), own.get("method", 8), 0, 0x21, own.get("crc", zlib.crc32(content)),
-            own.get("compressed_size", len(packed)), own.get("size", len(content)), len(name), 0,
+            own.get("flags", 8 if on_macos else 0), own.get("method", 8), 0, 0x21,
+            own.get("crc", crc), own.get("compressed_size", len(packed)),
+            own.get("size", len(content)), len(name), len(extra),
         )  # fmt: skip
+        local = (*common[:4], 0, 0, 0, *common[7:]) if on_macos else common
+        behind = struct.pack("<4s3L", b"PK\7\10", *common[4:7]) if on_macos else b""
         offset = own.get("offset", len(out))
-        out += struct.pack("<4s5H3L2H", b"PK\3\4", 20, *common) + name + packed
+        out += struct.pack("<4s5H3L2H", b"PK\3\4", 20, *local) + name + extra + packed + behind
         directory += struct.pack(
             "<4s4B4HL2L5H2L", b"PK\1\2", 20, own.get("system", 3), 20, 0, *common, 0, 0, 0,
             own.get("mode", 0o100644) << 16, offset,
-        ) + name  # fmt: skip
+        ) + name + extra  # fmt: skip
         number += 1
     count = min(number, 0xFFFF) if count is None else count
     end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, len(directory), len(out), 0)
@@ -156,3 +165,8 @@ def raw_zip(
         )
         end = wide + struct.pack("<4sLQL", b"PK\6\7", 0, len(out) + len(directory), 1) + end
     return bytes(out + directory + end)
+
+
+def _deflate(content: bytes) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return packer.compress(content) + packer.flush()

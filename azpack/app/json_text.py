@@ -19,6 +19,7 @@ _MAX_DEPTH = 64
 _GAP = re.compile(r"(?:[\s\u00a0]+|//[^\r\n]*|/\*.*?\*/)*", re.DOTALL)
 _BARE_NAME = re.compile(r"[\w$]+")
 _NUMBER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
+_LONGEST_HEX = 3000
 _WORD = re.compile(r"-?[A-Za-z]+")
 _WORDS = {
     "true": True,
@@ -196,7 +197,8 @@ class _Parser:
             text = match.group()
             self.at = match.end()
             if "x" in text or "X" in text:
-                return int(text, 16)
+                # Python refuses to print what has more digits.
+                return int(text, 16) if len(text) <= _LONGEST_HEX else float("inf")
             return int(text) if re.fullmatch(r"[-+]?\d{1,4000}", text) else float(text)
         match = _WORD.match(self.text, self.at)
         if match is None or match.group() not in _WORDS:

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import ast
+import bisect
 import gc
 import re
 import sys
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from weakref import WeakKeyDictionary
 
+from azpack.app.limits import (
+    LONGEST_NAME,
+    MOST_CODE,
+    MOST_TOKENS,
+    MOST_TOKENS_KEPT,
+    MOST_TOKENS_OF_MODULE,
+)
 from azpack.app.tree import READ_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from azpack.app.tree import Tree
 
@@ -26,9 +35,12 @@ __all__ = [
     "find_module",
     "imports_of",
     "is_namespace",
+    "note_unread",
     "parse_module",
     "problem_on",
     "python_files",
+    "source_of",
+    "unread_modules",
 ]
 
 _PACKAGES = ".python_packages/"
@@ -41,6 +53,17 @@ _NEWER_SYNTAX = (
     ((3, 14), re.compile(r"\b(?i:t|tr|rt)['\"]|\bexcept\b[^:]*,")),
 )
 _TESTED = {"sys.version_info", "sys.platform", "os.name", "platform.system"}
+# Roughly what a syntax tree has nodes for; a text or a comment is one, an f-string is code.
+_TOKEN = re.compile(
+    rb"(?:(?<!\w)([fFtT][rR]?|[rR][fFtT]))?"
+    rb"(?:\"\"\"(?s:.*?)\"\"\"|'''(?s:.*?)'''"
+    rb"|\"[^\"\\\n]*(?:\\.[^\"\\\n]*)*\"|'[^'\\\n]*(?:\\.[^'\\\n]*)*')"
+    rb"|\w+|#[^\n]*|[^\w\s,):\]}=;.]"
+)
+_PLAIN = bytes(char for char in range(256) if chr(char).isalnum() or chr(char) in "_ \t\r\"'#")
+_FEW_SIGNS = 10_000
+_TOO_MUCH_CODE = "it has too much code to be parsed"
+_TOO_MUCH_OF_ALL = "all modules together have too much code to be parsed"
 ImportKind = Literal["plain", "optional", "typing", "function", "conditional"]
 
 
@@ -61,12 +84,16 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Module:
-    """A file of Python: its path, and its syntax tree or why there is none."""
+    """A file of Python: its path, and its syntax tree or why there is none.
+
+    `tokens` is about how many it has, by which memory and time are measured.
+    """
 
     path: str
     source: bytes = field(repr=False)
     tree: ast.Module | None = field(repr=False)
     problem: Problem | None = None
+    tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +114,32 @@ class Import:
 
 
 class _Cache:
-    """What was parsed of a tree."""
+    """What was read and parsed of a tree, and what was not."""
 
-    def __init__(self) -> None:
-        self.modules: dict[str, Module] = {}
-        self.paths: frozenset[str] = frozenset()
-        self.folders: frozenset[str] = frozenset()
+    def __init__(self, tree: Tree) -> None:
+        self.paths = frozenset(tree.paths())
+        self.in_order = sorted(self.paths)
+        self.sources: dict[str, bytes] = {}
+        self.modules: dict[str, Module] = {}  # those asked for last at the end
+        self.kept = 0  # tokens
+        self.unread: dict[str, str] = {}
+        self.code_left = MOST_CODE
+        self.tokens_left = MOST_TOKENS
+        self.checked_left = MOST_TOKENS  # of files of which no tree is kept
+
+    def keep(self, module: Module) -> None:
+        """Keep a module's tree, and let those go that nobody has asked for of late."""
+        self.kept += module.tokens
+        while self.kept > MOST_TOKENS_KEPT and self.modules:
+            oldest = next(iter(self.modules))
+            self.kept -= self.modules.pop(oldest).tokens
+        self.modules[module.path] = module
+
+    def take(self, path: str) -> Module | None:
+        """A module that is kept, which is to be kept anew."""
+        module = self.modules.pop(path, None)
+        self.kept -= module.tokens if module is not None else 0
+        return module
 
 
 _caches: WeakKeyDictionary[Tree, _Cache] = WeakKeyDictionary()
@@ -101,13 +148,7 @@ _caches: WeakKeyDictionary[Tree, _Cache] = WeakKeyDictionary()
 def _cache_of(tree: Tree) -> _Cache:
     cache = _caches.get(tree)
     if cache is None:
-        cache = _caches[tree] = _Cache()
-        cache.paths = frozenset(tree.paths())
-        folders: set[str] = set()
-        for path in cache.paths:
-            while (at := path.rfind("/")) != -1 and (path := path[:at]) not in folders:
-                folders.add(path)
-        cache.folders = frozenset(folders)
+        cache = _caches[tree] = _Cache(tree)
     return cache
 
 
@@ -118,6 +159,8 @@ def python_files(tree: Tree) -> tuple[str, ...]:
 
 def find_module(tree: Tree, name: str) -> str | None:
     """The file of the app's own module or package of this dotted name; None if there is none."""
+    if name.count(".") > LONGEST_NAME:
+        return None
     cache = _cache_of(tree)
     base = name.replace(".", "/")
     # The order of importlib: a package stands before a module of the same name.
@@ -129,36 +172,80 @@ def find_module(tree: Tree, name: str) -> str | None:
 
 def is_namespace(tree: Tree, name: str) -> bool:
     """Whether the name is a folder of the app, which Python imports as a namespace package."""
-    return name.replace(".", "/") in _cache_of(tree).folders
+    folder = name.replace(".", "/") + "/"
+    paths = _cache_of(tree).in_order
+    at = bisect.bisect_left(paths, folder)
+    return at < len(paths) and paths[at].startswith(folder)
 
 
-def parse_module(tree: Tree, path: str) -> Module:
-    """The file's syntax tree, made once for each tree; a file that can't be parsed has a problem.
+def source_of(tree: Tree, path: str) -> bytes:
+    """The text of a module, read once; empty where it is too large to be read.
 
     Raises:
         FileError: the file can't be read.
         KeyError: there is no such file.
     """
-    modules = _cache_of(tree).modules
-    module = modules.get(path)
+    cache = _cache_of(tree)
+    source = cache.sources.get(path)
+    if source is None:
+        size = tree.size(path)
+        if size > READ_LIMIT:
+            cache.unread[path] = "it is too large to be read"
+        elif size > cache.code_left:
+            cache.unread[path] = "all modules together are too large to be read"
+        source = cache.sources[path] = b"" if path in cache.unread else tree.read(path)
+        cache.code_left -= len(source)
+    return source
+
+
+def unread_modules(tree: Tree) -> Mapping[str, str]:
+    """The modules that were not, or not in full, looked into, and why."""
+    return _cache_of(tree).unread
+
+
+def note_unread(tree: Tree, path: str, why: str) -> None:
+    """Note that a module was not looked into in full."""
+    _cache_of(tree).unread.setdefault(path, why)
+
+
+def parse_module(tree: Tree, path: str) -> Module:
+    """The file's syntax tree, as a rule made once; a file that can't be parsed has a problem.
+
+    Raises:
+        FileError: the file can't be read.
+        KeyError: there is no such file.
+    """
+    cache = _cache_of(tree)
+    module = cache.take(path)
     if module is None:
-        source = tree.read(path)
-        if len(source) >= READ_LIMIT and tree.size(path) > len(source):
-            problem = Problem(message="it is too large to be read", line=None, kind="unknown")
+        source = source_of(tree, path)
+        tokens = _count_tokens(source) if cache.tokens_left > 0 else 1
+        if path not in cache.unread and tokens > MOST_TOKENS_OF_MODULE:
+            cache.unread[path] = _TOO_MUCH_CODE
+        elif path not in cache.unread and tokens > cache.tokens_left:
+            cache.unread[path] = _TOO_MUCH_OF_ALL
+            cache.tokens_left = 0  # and those that come are not even counted
+        if (why := cache.unread.get(path)) is not None:
+            problem = Problem(message=why, line=None, kind="unknown")
             module = Module(path=path, source=b"", tree=None, problem=problem)
         else:
-            module = _parse(path, source)
-        modules[path] = module
+            cache.tokens_left -= tokens
+            module = _parse(path, source, tokens)
+    cache.keep(module)
     return module
 
 
-def _parse(path: str, source: bytes) -> Module:
-    # A syntax tree is many objects, none of them garbage: looking for some takes half of the time.
-    collecting = gc.isenabled()
-    gc.disable()
+def _count_tokens(source: bytes) -> int:
+    """How much of a tree a source may become; of a large one counted, else guessed."""
+    signs = len(source.translate(None, delete=_PLAIN))
+    if signs < _FEW_SIGNS:
+        return signs
+    return sum(1 + len(found[0]) // 3 if found[1] else 1 for found in _TOKEN.finditer(source))
+
+
+def _parse(path: str, source: bytes, tokens: int) -> Module:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _undisturbed():
             parsed = ast.parse(source, path)
     except SyntaxError as error:
         return Module(path=path, source=source, tree=None, problem=_problem(source, error))
@@ -168,10 +255,24 @@ def _parse(path: str, source: bytes) -> Module:
     except (RecursionError, MemoryError):
         problem = Problem(message="it is nested too deeply", line=None, kind="unknown")
         return Module(path=path, source=source, tree=None, problem=problem)
+    return Module(path=path, source=source, tree=parsed, tokens=tokens)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let Python parse without warnings, and without looking for garbage.
+
+    A syntax tree is many objects, none of them garbage: looking for some takes half of the time.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         if collecting:
             gc.enable()
-    return Module(path=path, source=source, tree=parsed)
 
 
 def _problem(source: bytes, error: SyntaxError) -> Problem:
@@ -219,7 +320,9 @@ def problem_on(
             warnings.simplefilter("ignore")
             if version < running:
                 ast.parse(module.source, module.path, feature_version=version)
-            if compiled:
+            if compiled and (
+                b"finally" not in module.source or _compiled_size(module.tree) <= MOST_TOKENS
+            ):
                 compile(module.tree, module.path, "exec", dont_inherit=True)
     except SyntaxError as error:
         return Problem(message=error.msg or "invalid syntax", line=error.lineno, kind="syntax")
@@ -231,28 +334,65 @@ def problem_on(
 def check_syntax(tree: Tree, path: str, version: tuple[int, int]) -> Problem | None:
     """What the target's Python has against a file, of which no syntax tree is kept.
 
+    None also for a file that is too large to be parsed, alone or after the others.
+
     Raises:
         FileError: the file can't be read.
         KeyError: there is no such file.
     """
-    source = tree.read(path)
-    if len(source) >= READ_LIMIT:
+    source = source_of(tree, path)
+    cache = _cache_of(tree)
+    tokens = _count_tokens(source) if cache.checked_left > 0 else 1
+    if tokens > MOST_TOKENS_OF_MODULE:
+        note_unread(tree, path, _TOO_MUCH_CODE)
         return None
-    collecting = gc.isenabled()
-    gc.disable()
+    if tokens > cache.checked_left:
+        note_unread(tree, path, _TOO_MUCH_OF_ALL)
+        cache.checked_left = 0
+        return None
+    cache.checked_left -= tokens
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _undisturbed():
             if version < sys.version_info[:2]:
                 ast.parse(source, path, feature_version=version)
+            elif b"finally" in source:
+                parsed = ast.parse(source, path)
+                if _compiled_size(parsed) <= MOST_TOKENS:
+                    compile(parsed, path, "exec", dont_inherit=True)
             else:  # takes two thirds of the time
                 compile(source, path, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return problem_on(parse_module(tree, path), version, compiled=True)
-    finally:
-        if collecting:
-            gc.enable()
     return None
+
+
+def _compiled_size(tree: ast.Module) -> int:
+    """The statements that the compiler makes of those in a tree, at most.
+
+    What stands behind a `finally` it repeats for each way there.
+    """
+    sizes: dict[ast.AST, tuple[int, int]] = {}  # of what is within: statements, and jumps
+    for node in reversed(_statements(tree)):
+        jumps = int(isinstance(node, ast.Return | ast.Break | ast.Continue))
+        size = 1
+        for name, value in ast.iter_fields(node):
+            inner = [sizes[it] for it in value if it in sizes] if isinstance(value, list) else []
+            last = 2 + jumps if name == "finalbody" else 1  # a field that comes behind the others
+            size += last * sum(each for each, _ in inner)
+            jumps += sum(each for _, each in inner)
+        sizes[node] = size, jumps
+    return sizes[tree][0]
+
+
+def _statements(tree: ast.Module) -> list[ast.AST]:
+    """All statements, and what they consist of, those around others before them."""
+    found: list[ast.AST] = [tree]
+    for node in found:
+        for value in (each for _, each in ast.iter_fields(node) if isinstance(each, list)):
+            found += [
+                it for it in value if isinstance(it, ast.stmt | ast.ExceptHandler | ast.match_case)
+            ]
+    return found
 
 
 def imports_of(module: Module) -> tuple[Import, ...]:

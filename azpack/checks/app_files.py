@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import re
+from os.path import commonpath
 from typing import TYPE_CHECKING
 
-from azpack.app.modules import find_module, imports_of, is_namespace, parse_module, python_files
+from azpack.app.modules import (
+    find_module,
+    imports_of,
+    is_namespace,
+    parse_module,
+    python_files,
+    source_of,
+)
 from azpack.checks.rules import make_finding
 from azpack.target.stdlib import stdlib_modules
 from azpack.target.worker import APP_FIRST_PLANS, startup_modules, worker_modules
@@ -24,7 +32,8 @@ _NOT_MISSED = {"antigravity", "idlelib", "lib2to3", "test", "this", "turtle", "t
 
 # What an import statement names, and more: also the text of a string may look like one.
 _IMPORT = re.compile(
-    rb"(?:^|[;:])[ \t]*(?:from|import)\b[ \t\\\r\n]*((?:[^\n;#\\]|\\\r?\n)+)", re.MULTILINE
+    rb"(?:^|[;:])[ \t]*(?:from|import)\b[ \t\\\r\n]*([^\n;#\\]*(?:\\\r?\n[^\n;#\\]*)*)",
+    re.MULTILINE,
 )
 _WORD = re.compile(rb"\w+")
 
@@ -99,7 +108,7 @@ def _check_imports(subject: Subject) -> Iterator[Finding]:
     bare = _bare_folders(tree)
     reported: set[str] = set()
     for path in python_files(tree):
-        if not _is_suspect(tree.read(path), path.count("/"), bare):
+        if not _is_suspect(source_of(tree, path), path.count("/"), bare):
             continue
         for found in imports_of(parse_module(tree, path)):
             if found.kind == "typing":
@@ -121,12 +130,18 @@ def _check_imports(subject: Subject) -> Iterator[Finding]:
 
 def _bare_folders(tree: Tree) -> set[bytes]:
     """The names of folders that hold modules, and of those around them, without `__init__.py`."""
-    folders: set[str] = set()
-    for path in python_files(tree):
-        while (at := path.rfind("/")) != -1 and (path := path[:at]) not in folders:
-            folders.add(path)
-    packages = {path.removesuffix("/__init__.py") for path in python_files(tree)}
-    return {folder.rpartition("/")[2].encode() for folder in folders - packages}
+    files = sorted(python_files(tree))
+    packages = {path.removesuffix("__init__.py") for path in files}
+    names: set[str] = set()
+    before = ""
+    for path in files:
+        # What is new of its folders: paths that begin alike stand beside each other.
+        at = path.rfind("/", 0, len(commonpath([before, path]))) + 1
+        while at := path.find("/", at) + 1:
+            if path[:at] not in packages:
+                names.add(path[:at].rpartition("/")[0].rpartition("/")[2])
+        before = path
+    return {name.encode() for name in names}
 
 
 def _is_suspect(source: bytes, depth: int, bare: set[bytes]) -> bool:

@@ -80,7 +80,7 @@ def _listed(subject: Subject) -> Iterator[_Dependency]:
     for name, text, path, line in requirement_lines(subject.tree):
         try:
             requirement = Requirement(text)
-        except InvalidRequirement:
+        except (InvalidRequirement, RecursionError):
             continue  # a path, or what the resolver will refuse
         if requirement.marker is None or requirement.marker.evaluate(environment):
             yield _Dependency(name, requirement, "", path, line)
@@ -146,12 +146,12 @@ def _library(dependency: _Dependency, python: tuple[int, int]) -> Iterator[Findi
 
 def _admits(dependency: _Dependency, is_right: Callable[[tuple[int, ...]], bool]) -> bool:
     """Whether some version that is right is allowed; what can't be read is."""
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     if dependency.version:
         try:
             return is_right(Version(dependency.version).release)
-        except InvalidVersion:
+        except ValueError:
             return True
     requirement = dependency.requirement
     if requirement is None or not requirement.specifier or requirement.url:
@@ -194,11 +194,11 @@ def _shadow(dependency: _Dependency, python: tuple[int, int]) -> Iterator[Findin
 
 
 def _older(version: str, other: str) -> bool:
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         return Version(version) < Version(other)
-    except InvalidVersion:
+    except ValueError:
         return False
 
 
@@ -213,9 +213,7 @@ def _imports(subject: Subject) -> Iterator[Finding]:
         return
     imports = Imports(subject)
     provided = ProvidedModules(paths)
-    missing = [found for found in imports.third_party() if not provided.has(found.name)]
-    if imports.changes_path:
-        missing = [found for found in missing if not provided.has_anywhere(found.name)]
+    missing = [*imports.third_party(provided)]
     if subject.kind == "project" and not installed and _REQUIREMENTS not in paths:
         yield from _no_list(missing)
     else:
@@ -247,6 +245,7 @@ def _no_list(missing: Sequence[Imported]) -> Iterator[Finding]:
 
 
 def _unprovided(missing: Sequence[Imported], subject: Subject) -> Iterator[Finding]:
+    there = frozenset(subject.tree.paths())
     said: set[tuple[str, str]] = set()
     for found in missing:
         above = found.name.rpartition(".")[0]
@@ -254,10 +253,7 @@ def _unprovided(missing: Sequence[Imported], subject: Subject) -> Iterator[Findi
             continue
         said.add((found.path, found.name))
         beside = f"{found.path.rpartition('/')[0]}/{found.name.replace('.', '/')}"
-        if (
-            f"{beside}.py" in subject.tree.paths()
-            or f"{beside}/__init__.py" in subject.tree.paths()
-        ):
+        if not there.isdisjoint((f"{beside}.py", f"{beside}/__init__.py")):
             hint = f"it lies beside this file: write 'from . import {found.name}'"
         else:
             hint = "list the distribution that has it, or mend the name"

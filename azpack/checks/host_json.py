@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azpack.app.json_text import JsonError, parse_json
+from azpack.app.limits import LARGEST_JSON
 from azpack.checks.rules import make_finding
 
 if TYPE_CHECKING:
@@ -24,10 +25,12 @@ _VERSION_HINT = 'write "version": "2.0", which is that of the file, not of the r
 _CURRENT_BUNDLE = "[4.*, 5.0.0)"
 _BUNDLE = "Microsoft.Azure.Functions.ExtensionBundle"
 _BUNDLE_HINT = f'write "extensionBundle": {{"id": "{_BUNDLE}", "version": "{_CURRENT_BUNDLE}"}}'
-_PACKAGE_ID = re.compile(r"\w+([_.-]\w+)*")
+_PACKAGE_ID = re.compile(r"\w+([.-]\w+)*")
 # NuGet's notation of versions and of their ranges:
 # learn.microsoft.com/nuget/concepts/package-versioning
-_NUMBER = r"(?:\d+(?:\.\d+){0,3}(?:-[0-9A-Za-z.-]+)?|(?:\d+\.){0,3}\*)"
+_NUMBER = r"(?:\d{1,9}(?:\.\d{1,9}){0,3}(?:-[0-9A-Za-z.-]+)?|(?:\d{1,9}\.){0,3}\*)"
+_LONGEST_RANGE = 100
+_LONGEST_SHOWN = 60
 _RANGE = re.compile(
     rf"\s*([\[(])\s*({_NUMBER})?\s*(,?)\s*({_NUMBER})?\s*([\])])\s*|\s*({_NUMBER})\s*"
 )
@@ -37,18 +40,29 @@ _OWN_EXTENSIONS = ("bin/extensions.json", "extensions.csproj")
 
 _MAX_CONSUMPTION = 600.0
 _DAY = 86400.0
-_TIMESPAN = re.compile(r"\s*(-?)(?:(\d+)\.)?(\d+):(\d+)(?::(\d+)(?:\.\d{1,7})?)?\s*")
+_TIMESPAN = re.compile(
+    r"\s*(-?)(?:(\d{1,8})\.)?(\d{1,8}):(\d{1,8})(?::(\d{1,8})(?:\.\d{1,7})?)?\s*"
+)
 
 
 def check(subject: Subject) -> Iterator[Finding]:
     """Look at the project's or the package's host.json."""
     try:
-        content = subject.tree.read(HOST_JSON)
+        size = subject.tree.size(HOST_JSON)
     except KeyError:
         yield _missing(subject)
         return
+    if size > LARGEST_JSON:
+        yield make_finding(
+            "AZP102",
+            f"host.json has {size:,} bytes, more than is read of it: it is not checked",
+            path=HOST_JSON,
+            hint="no app needs so much; leave out what the host does not read",
+            severity="warning",
+        )
+        return
     try:
-        document = parse_json(content)
+        document = parse_json(subject.tree.read(HOST_JSON))
     except JsonError as error:
         yield make_finding(
             "AZP102",
@@ -98,13 +112,18 @@ def _check_version(document: Document) -> Iterator[Finding]:
     if not host or host.get("version") == "2.0":  # the host fills in an empty object
         return
     if "version" in host:
-        shown = json.dumps(host["version"], ensure_ascii=False)
+        shown = _shown(host["version"])
         message = f'host.json has the version {shown}; the host takes "2.0" alone'
     else:
         message = "host.json has no version, and the host does not start without it"
     yield make_finding(
         "AZP102", message, path=HOST_JSON, line=document.line("version"), hint=_VERSION_HINT
     )
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def _find(table: Any, name: str) -> tuple[str, Any] | None:
@@ -136,7 +155,7 @@ def _check_bundle(document: Document, subject: Subject) -> Iterator[Finding]:
     if not _PACKAGE_ID.fullmatch(identity[1]):
         yield make_finding(
             "AZP103",
-            f"{identity[1]!r} is no name of an extension bundle",
+            f"{_shown(identity[1])} is no name of an extension bundle",
             path=HOST_JSON,
             line=document.line(key, identity[0]),
             hint=_BUNDLE_HINT,
@@ -165,11 +184,11 @@ def _check_no_bundle(subject: Subject) -> Iterator[Finding]:
 
 
 def _check_range(text: str, line: int, subject: Subject) -> Iterator[Finding]:
-    match = _RANGE.fullmatch(text)
+    match = _RANGE.fullmatch(text) if len(text) <= _LONGEST_RANGE else None
     if match is None or (match[1] and not match[3] and not (match[2] and match[1] == "[")):
         yield make_finding(
             "AZP103",
-            f"{text!r} is no range of versions",
+            f"{_shown(text)} is no range of versions",
             path=HOST_JSON,
             line=line,
             hint=f'write "version": "{_CURRENT_BUNDLE}"',
@@ -212,7 +231,7 @@ def _check_timeout(document: Document, subject: Subject) -> Iterator[Finding]:
         return
     key, value = found
     plan = subject.target.plan
-    shown = json.dumps(value, ensure_ascii=False)
+    shown = _shown(value)
     unlimited = "is for the other plans" if plan == "consumption" else ""
     seconds = None if isinstance(value, bool) else timespan(str(value))
     if seconds == -_DAY:

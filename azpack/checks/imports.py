@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from azpack.app.functions.reach import Reach
-from azpack.app.modules import find_module, imports_of, is_namespace, parse_module
+from azpack.app.modules import find_module, imports_of, is_namespace, parse_module, unread_modules
 from azpack.checks.provided import SHARED_NAMESPACES
 from azpack.target.stdlib import stdlib_modules
 from azpack.target.worker import worker_modules
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from azpack.app.modules import Import, Module
+    from azpack.checks.provided import ProvidedModules
     from azpack.checks.rules import Subject
 
 _V2_SCRIPT = "function_app.py"
@@ -54,17 +55,21 @@ class Imports:
         if _V2_SCRIPT in there:
             scripts.add(_V2_SCRIPT)
         reach = Reach(subject.tree)
-        self.modules = sorted(
-            {path for script in scripts & there for path in reach.from_module(script)}
-        )
+        self.modules = sorted(reach.from_modules(*(scripts & there)))
+        self._missing: dict[str, bool] = {}
         self._texts = {path: reach.text(path) for path in self.modules}
         self.changes_path = any(map(_PATH_CHANGES.search, self._texts.values()))
 
-    def third_party(self) -> Iterator[Imported]:
-        """What must be installed: conditional and optional imports do not count."""
+    def third_party(self, provided: ProvidedModules) -> Iterator[Imported]:
+        """What must be installed and is not: conditional and optional imports do not count."""
         for path, text in self._texts.items():
-            if any(self._is_foreign(name) for name in _mentioned(text)):
-                yield from self._of(parse_module(self._tree, path))
+            # To parse a module takes long, and few lack something. Of a namespace it may be there
+            # that what is imported from it is not.
+            names = set() if path in unread_modules(self._tree) else set(_mentioned(text))
+            if any(self._is_missing(f"{name}.?", provided) for name in names):
+                for found in self._of(parse_module(self._tree, path)):
+                    if self._is_missing(found.name, provided):
+                        yield found
 
     def is_standard(self, name: str) -> bool:
         """Whether a dotted name is of the standard library, or of the worker alone."""
@@ -78,6 +83,15 @@ class Imports:
             for name in _names(found):
                 if self._is_foreign(name):
                     yield Imported(name, module.path, found.line, found.kind in _LATE)
+
+    def _is_missing(self, name: str, provided: ProvidedModules) -> bool:
+        missing = self._missing.get(name)
+        if missing is None:
+            missing = self._is_foreign(name) and not (
+                provided.has(name) or (self.changes_path and provided.has_anywhere(name))
+            )
+            self._missing[name] = missing
+        return missing
 
     def _is_foreign(self, name: str) -> bool:
         top = name.partition(".")[0]
@@ -99,7 +113,8 @@ def _names(found: Import) -> Iterator[str]:
 
 def _mentioned(text: bytes) -> Iterator[str]:
     """The names behind `import` and `from`, as the text looks; some may be in a string."""
-    for source, listed in _MENTIONED.findall(text):
+    for match in _MENTIONED.finditer(text):
+        source, listed = match.groups()
         names = [source] if source else listed.split(b",")
         for name in names:
             yield name.strip().partition(b" ")[0].decode(errors="replace")

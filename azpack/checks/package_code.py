@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from azpack.app.folders import enclosing
 from azpack.checks.other_systems import is_of_another_system
 from azpack.checks.rules import make_finding
 from azpack.deps.distribution import NativeCode
@@ -111,16 +112,17 @@ def _groups(contents: PackageContents) -> list[_Group]:
         return groups[key]
 
     # What a virtual environment holds is not loaded from there; AZP603 and AZP502 speak of it.
-    environments = tuple(
+    environments = [
         path.removesuffix("pyvenv.cfg")
         for path in contents.tree.entries
         if path.endswith("/pyvenv.cfg")
-    )
+    ]
+    around = dict(enclosing(contents.tree.entries, environments))
     for code in contents.native.codes:
-        if not code.name.startswith(environments):
+        if around.get(code.name) is None:
             group_of(code.name).codes.append(code)
     for file in contents.native.foreign:
-        if not file.path.startswith(environments):
+        if around.get(file.path) is None:
             group_of(file.path).foreign.append(file)
     return [groups[key] for key in sorted(groups)]
 

@@ -13,7 +13,11 @@ from azpack.checks.requirement_lines import requirement_lines
 from azpack.checks.rules import make_finding
 from azpack.package.contents import PackageSubject
 from azpack.package.installed import canonical, record_hashes
-from azpack.package.requirement_graph import RequirementGraph
+from azpack.package.requirement_graph import (
+    LONGEST_REQUIREMENT,
+    RequirementGraph,
+    TooManyRequirementsError,
+)
 from azpack.package.segment import SITE_PACKAGES
 
 if TYPE_CHECKING:
@@ -54,9 +58,13 @@ def check(subject: Subject) -> Iterator[Finding]:
 
 
 def _twice(packed: Iterable[Installed], counts: Counter[str]) -> Iterator[Finding]:
-    for key in sorted(key for key, count in counts.items() if count > 1):
-        same = [entry for entry in packed if entry.key == key]
-        versions = " and ".join(entry.version for entry in same)
+    repeated: dict[str, list[Installed]] = {}
+    for entry in packed:
+        if counts[entry.key] > 1:
+            repeated.setdefault(entry.key, []).append(entry)
+    for _, same in sorted(repeated.items()):
+        versions = " and ".join(entry.version for entry in same[:_SHOWN])
+        versions += f" and {len(same) - _SHOWN} more" if len(same) > _SHOWN else ""
         yield make_finding(
             "AZP510",
             f"{same[0].name} is there {len(same)} times, as {versions}: their files are mixed",
@@ -182,16 +190,22 @@ class _Needs:
         self._overridden = subject.overridden
 
     def findings(self) -> Iterator[Finding]:
-        from packaging.specifiers import InvalidSpecifier, SpecifierSet
+        """What they lack, as far as it does not take too long to say."""
+        try:
+            yield from self._findings()
+        except TooManyRequirementsError:
+            yield make_finding(
+                "AZP509",
+                "the distributions have more requirements than are read: not all are checked",
+                hint="run 'pip check' where they are installed",
+                severity="info",
+            )
 
+    def _findings(self) -> Iterator[Finding]:
         for key, extras in self._graph.extras.items():
             for entry in self._graph.packed[key]:
                 what = f"{entry.name} {entry.version}"
-                try:
-                    pythons = SpecifierSet(entry.requires_python)
-                except InvalidSpecifier:  # installers pass it over
-                    pythons = SpecifierSet()
-                if not pythons.contains(self._target.full_version, prereleases=True):
+                if pythons := _refuses(entry.requires_python, self._target.full_version):
                     yield make_finding(
                         "AZP509",
                         f"{what} needs Python {pythons}, the target is {self._target.full_version}",
@@ -214,6 +228,7 @@ class _Needs:
         if not found:
             has_modules = key in self._modules  # without metadata, which is another finding
             return "" if has_modules or key in _WORKER_HAS else "which is not in the package"
+        self._graph.spend(len(found))
         if any(_contains(requirement, entry.version) for entry in found):
             return ""
         return f"and {found[0].version} is in the package"
@@ -223,10 +238,19 @@ class _Needs:
         return "warning" if canonical(requirement.name) in self._overridden else None
 
 
-def _contains(requirement: Requirement, version: str) -> bool:
-    from packaging.version import InvalidVersion
+def _refuses(requires_python: str, version: str) -> str:
+    """The versions of Python that a distribution is for, where this one is none of them."""
+    from packaging.specifiers import SpecifierSet
 
     try:
+        pythons = SpecifierSet(requires_python[:LONGEST_REQUIREMENT])
+        return "" if pythons.contains(version, prereleases=True) else str(pythons)
+    except ValueError:  # installers pass it over
+        return ""
+
+
+def _contains(requirement: Requirement, version: str) -> bool:
+    try:
         return requirement.specifier.contains(version, prereleases=True)
-    except InvalidVersion:
+    except ValueError:  # no version
         return True

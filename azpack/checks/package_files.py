@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from azpack.checks.requirement_lines import requirement_lines
 from azpack.checks.rules import make_finding
 from azpack.package.contents import PackageSubject
+from azpack.package.oddities import BACKSLASHES, printable
 from azpack.package.segment import SITE_PACKAGES
 from azpack.target.limits import CONSUMPTION_ROOM, LARGEST_PACKAGE
 
@@ -35,17 +36,51 @@ def check(subject: Subject) -> Iterator[Finding]:
         yield from _host_json(contents)
         yield from _places(subject)
         yield from _oddities(contents)
+        yield from _of_macos(contents)
         yield from _sizes(contents, subject.target)
 
 
 def _host_json(contents: PackageContents) -> Iterator[Finding]:
     if contents.prefix:
+        maker, mend = _maker(contents)
         yield make_finding(
             "AZP501",
-            f"host.json is in the folder {contents.prefix}, not at the root of the package: "
+            f"host.json is in the folder {contents.prefix}, not at the root of the package{maker}: "
             "Azure lists no functions",
             path=f"{contents.prefix}host.json",
-            hint="zip what is in the folder, not the folder: (cd FOLDER && zip -r ../app.zip .)",
+            hint=f"zip what is in the folder, not the folder: {mend}",
+        )
+
+
+def _maker(contents: PackageContents) -> tuple[str, str]:
+    """Which system's programs zip a folder with its name so, as far as it shows, and the mend."""
+    if any(map(is_of_macos, contents.zip.entries)):
+        mend = "(cd FOLDER && zip -rX ../app.zip . -x '*.DS_Store')"
+        return ", as the Finder of macOS zips it", mend
+    if not any(member.mode for member in contents.zip.entries.values()):
+        return (
+            ", zipped without modes as on Windows",
+            "open it, select all (Ctrl+A), and compress that",
+        )
+    return "", "(cd FOLDER && zip -r ../app.zip .)"
+
+
+def is_of_macos(path: str) -> bool:
+    """Whether a file is one that macOS adds: AppleDouble, or the Finder's notes on a folder."""
+    name = path.rpartition("/")[2]
+    return name.startswith("._") or name == ".DS_Store" or path.startswith("__MACOSX/")
+
+
+def _of_macos(contents: PackageContents) -> Iterator[Finding]:
+    found = [path for path in contents.zip.entries if is_of_macos(path)]
+    if found:
+        more = f" and {len(found) - 1:,} more that macOS adds are" if len(found) > 1 else ""
+        yield make_finding(
+            "AZP603",
+            f"{printable(found[0])}{more or ', which macOS adds, is'} in the package, "
+            "and of no use on Azure",
+            hint="zip on macOS with 'zip -rX app.zip . -x \"*.DS_Store\"', not with the Finder or "
+            "ditto; or build with azpack",
         )
 
 
@@ -53,7 +88,9 @@ def _places(subject: PackageSubject) -> Iterator[Finding]:
     """AZP502, where dependencies are somewhere else, or nowhere."""
     contents = subject.contents
     places = Counter(
-        place for path in contents.tree.entries if (place := _other_place(path)) is not None
+        place
+        for path in contents.tree.entries
+        if (place := _other_place(path)) is not None and not is_of_macos(path)
     )
     is_there = any(path.startswith(SITE_PACKAGES) for path in contents.tree.entries)
     for place, count in places.items():
@@ -105,7 +142,12 @@ def _other_place(path: str) -> str | None:
 def _oddities(contents: PackageContents) -> Iterator[Finding]:
     for code, what, count, example in contents.zip.oddities:
         more = f", and {count - 1:,} more entries too" if count > 1 else ""
-        if code == "AZP505":
+        if what == BACKSLASHES:
+            hint = (
+                "Windows PowerShell 5 and .NET before 4.6.1 write them: use PowerShell 7, "
+                "Explorer, or 'tar -a -cf app.zip *'"
+            )
+        elif code == "AZP505":
             hint = "make the zip on Linux or macOS, or with a program that writes forward slashes"
         else:
             hint = (

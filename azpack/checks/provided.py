@@ -5,6 +5,8 @@ Source: the import system of the language reference, "The Path Based Finder" and
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from azpack.package.segment import SITE_PACKAGES
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 _WORKER_SHARES = ("azure.functions", "azurefunctions.extensions.base", "google.protobuf")
 SHARED_NAMESPACES = frozenset(name.partition(".")[0] for name in _WORKER_SHARES)
 # setuptools puts its own distutils in the place of that which Python 3.12 has no more.
-_DISTUTILS, _BRINGS_DISTUTILS = "distutils", "_distutils_hack"
+_DISTUTILS, _BRINGS_DISTUTILS = "distutils", "_distutils_hack/"
 _MODULES = (".py", ".pyc", ".so", ".pyd")
 
 
@@ -24,23 +26,15 @@ class ProvidedModules:
     """The modules that are found at the root of the app and in its dependencies."""
 
     def __init__(self, paths: Iterable[str]) -> None:
-        # For each folder the modules and the folders in it; "" stands for all that is looked at.
-        self._modules: dict[str, set[str]] = {"": set()}
-        self._folders: dict[str, set[str]] = {"": set()}
-        known: set[str] = set()
+        # What is looked at, as both folders were one; the modules without their suffixes.
+        found: list[str] = []
         for path in paths:
-            dependency = path.startswith(SITE_PACKAGES)
-            if not dependency and path.startswith("."):
-                continue
-            path = path[len(SITE_PACKAGES) :] if dependency else path
-            folder, _, name = path.rpartition("/")
-            if name.endswith(_MODULES):
-                self._modules.setdefault(folder, set()).add(name.partition(".")[0])
-            while folder and folder not in known:
-                known.add(folder)
-                above, _, own = folder.rpartition("/")
-                self._folders.setdefault(above, set()).add(own)
-                folder = above
+            if path.startswith(SITE_PACKAGES):
+                found.append(path[len(SITE_PACKAGES) :])
+            elif not path.startswith("."):
+                found.append(path)
+        self._paths = sorted(found)
+        self._modules = {_without_suffix(path) for path in found if path.endswith(_MODULES)}
 
     def has(self, name: str) -> bool:
         """Whether the module is there, as far as can be said without running anything.
@@ -50,20 +44,35 @@ class ProvidedModules:
         for shared in _WORKER_SHARES:
             if f"{name}.".startswith(f"{shared}.") or shared.startswith(f"{name}."):
                 return True
-        if name.partition(".")[0] == _DISTUTILS and _BRINGS_DISTUTILS in self._folders[""]:
+        if name.partition(".")[0] == _DISTUTILS and self._has_folder(_BRINGS_DISTUTILS):
             return True
         folder = ""
         for part in name.split("."):
-            if part in self._modules.get(folder, ()):
+            if folder + part in self._modules:
                 return True
-            if part not in self._folders.get(folder, ()):
+            folder += f"{part}/"
+            if not self._has_folder(folder):
                 return False
-            folder = f"{folder}/{part}" if folder else part
-            if "__init__" in self._modules.get(folder, ()):
+            if f"{folder}__init__" in self._modules:
                 return True
         return True  # a namespace
 
     def has_anywhere(self, name: str) -> bool:
         """Whether any folder at all has such a module, for who changes where Python looks."""
-        top = name.partition(".")[0]
-        return any(top in found for found in (*self._modules.values(), *self._folders.values()))
+        return name.partition(".")[0] in self._names
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        """The names of all modules, and of all folders."""
+        names = {module.rpartition("/")[2] for module in self._modules}
+        names.update(folder for path in self._paths for folder in path.split("/")[:-1])
+        return frozenset(names)
+
+    def _has_folder(self, folder: str) -> bool:
+        at = bisect_left(self._paths, folder)
+        return at < len(self._paths) and self._paths[at].startswith(folder)
+
+
+def _without_suffix(path: str) -> str:
+    folder, slash, name = path.rpartition("/")
+    return folder + slash + name.partition(".")[0]

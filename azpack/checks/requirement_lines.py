@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from azpack.package.installed import canonical
+from azpack.package.requirement_graph import LONGEST_REQUIREMENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,7 @@ _NAME = re.compile(r"([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)\s*(\[[^\]]*\])?\s*([^;
 _INCLUDE = re.compile(r"(?:-r|--requirement)[\s=]*(\S+)")
 _COMMENT = re.compile(r"(^|\s)#.*")
 _MOST_FILES = 50
+_MOST_TEXT = 8 << 20  # bytes of all files
 _MOST_LINES = 5000  # of all files; the longest lists have some hundreds
 
 
@@ -40,12 +42,14 @@ def requirement_lines(tree: Tree, path: str = "requirements.txt") -> Iterator[Re
     """The requirements of a file and of those that it includes."""
     there = frozenset(tree.paths())
     pending, seen = [path], {path}
-    left = _MOST_LINES
+    left, room = _MOST_LINES, _MOST_TEXT
     while pending and len(seen) < _MOST_FILES:
         current = pending.pop()
         if current not in there:
             continue
-        for number, text in _logical_lines(tree.read(current).decode("utf-8-sig", "replace")):
+        content = tree.read(current, room)
+        room -= len(content)
+        for number, text in _logical_lines(content.decode("utf-8-sig", "replace")):
             left -= 1
             if left < 0:
                 return
@@ -58,7 +62,8 @@ def requirement_lines(tree: Tree, path: str = "requirements.txt") -> Iterator[Re
                 yield RequirementLine("", text, current, number)
             elif not text.startswith("-") and (match := _NAME.match(text)):
                 plain = re.split(r"\s--", text, maxsplit=1)[0].strip()  # --hash and its like
-                yield RequirementLine(canonical(match[1]), plain, current, number)
+                name = canonical(match[1]) if len(plain) <= LONGEST_REQUIREMENT else ""
+                yield RequirementLine(name, plain[:LONGEST_REQUIREMENT], current, number)
 
 
 def _is_url(text: str) -> bool:
@@ -67,15 +72,15 @@ def _is_url(text: str) -> bool:
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """The lines with something in them, those that go on in the next one joined."""
-    start, joined = 1, ""
+    start, parts = 1, list[str]()
     for number, line in enumerate(text.splitlines(), 1):
-        start = number if not joined else start
+        start = number if not parts else start
         if line.endswith("\\"):
-            joined += line[:-1] + " "
+            parts.append(line[:-1])
             continue
-        whole = _COMMENT.sub("", joined + line).strip()
-        joined = ""
+        whole = _COMMENT.sub("", " ".join([*parts, line])).strip()
+        parts.clear()
         if whole:
             yield start, whole
-    if joined.strip():
-        yield start, joined.strip()
+    if rest := " ".join(parts).strip():
+        yield start, rest

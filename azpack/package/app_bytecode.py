@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from azpack.errors import FileError
@@ -21,7 +22,7 @@ from azpack.package.cuts import Compiled
 from azpack.store import damaged_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from azpack.package.bytecode import Bytecode, Compiler, Uncompiled
@@ -44,16 +45,14 @@ class _Content(NamedTuple):
     sha256: str
 
 
-def compile_app(
-    store: Store, root: Path, paths: Iterable[str], compiler: Compiler, *, python: str
-) -> AppBytecode:
-    """Compile the modules among the files at `paths` below `root`, or find them in the store.
+def compile_app(store: Store, files: FileSet, compiler: Compiler, *, python: str) -> AppBytecode:
+    """Compile the modules among a project's files, or find their bytecode in the store.
 
     Raises:
         FileError: a file can't be read.
         UsageError: there is no interpreter of the target's version.
     """
-    contents = [_read(root, path) for path in paths if _is_own_module(path)]
+    contents = [_read(files, path) for path in files.included if _is_own_module(path)]
     lines = (f"{content.sha256} {content.path}" for content in contents)
     key = bytecode_key("app", *lines, python=python)
     found = find_bytecode(store, key)
@@ -81,9 +80,9 @@ def _is_own_module(path: str) -> bool:
     return path.endswith(".py") and not path.startswith(".python_packages/")
 
 
-def _read(root: Path, path: str) -> _Content:
+def _read(files: FileSet, path: str) -> _Content:
     try:
-        content = (root / path).read_bytes()
+        content = Path(files.on_disk(path)).read_bytes()
     except OSError as error:
         raise FileError(
             "unreadable",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Side", "compare_packages"]
 
+_LONGEST_NAME = 1000
 _TO_BE_UNSET = "must not be set"
 
 
@@ -154,9 +155,12 @@ def _app_settings(manifest: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _flat(table: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, object]]:
-    """The values of a JSON object, those of objects in it by dotted names."""
+    """The values of a JSON object, those of objects in it by dotted names.
+
+    What is below a very long name stands with it, since it would be repeated there each time.
+    """
     for name, value in table.items():
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict) and value and len(start) + len(name) < _LONGEST_NAME:
             yield from _flat(value, f"{start}{name}.")
         else:
             yield f"{start}{name}", value

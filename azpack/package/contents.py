@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from azpack.app.folders import enclosing
 from azpack.app.tree import READ_LIMIT
 from azpack.checks.rules import Subject
 from azpack.package.installed import read_installed
@@ -119,14 +120,12 @@ class PackageContents:
                 if folders.setdefault(entry.root + top, entry) is not entry:
                     folders[entry.root + top] = None
             folders[entry.info] = entry
-        roots = sorted({entry.root for entry in self.installed}, key=len, reverse=True)
         found = {}
-        for path in self.tree.entries:
+        for path, root in enclosing(self.tree.entries, (entry.root for entry in self.installed)):
             owner = owners.get(path)
-            if owner is None:  # no RECORD lists what Python compiles, and what installers add
-                root = next((root for root in roots if path.startswith(root)), None)
-                if root is not None:
-                    owner = folders.get(root + path[len(root) :].partition("/")[0])
+            # No RECORD lists what Python compiles, and what installers add.
+            if owner is None and root is not None:
+                owner = folders.get(root + path[len(root) :].partition("/")[0])
             if owner is not None:
                 found[path] = owner
         return found

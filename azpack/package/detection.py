@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 _FUNCTIONS, _PLAN = "4", "flex"
 _ASSUMED = "assumed: nothing in the package tells"
 _NOT_RUN = "and Azure does not run that"
-_TAG = re.compile(r"cp(\d)(\d+)-cp\1\2-")
-_ABI = re.compile(r"\.(?:cpython-|cp)(\d)(\d+)-[\w-]+\.(?:so|pyd)\Z")
-_COMPILED = re.compile(r"\.cpython-(\d)(\d+)(?:\.opt-\d)?\.pyc\Z")
-_FOLDER = re.compile(r"lib/python(\d)\.(\d+)/site-packages/")
+_LARGEST_MANIFEST = 4 << 20  # without what it lists, the files most of all
+_LISTS = b'\n  "distributions": '
+_TAG = re.compile(r"cp(\d)(\d{1,3})-cp\1\2-")
+_ABI = re.compile(r"\.(?:cpython-|cp)(\d)(\d{1,3})-[\w-]+\.(?:so|pyd)\Z")
+_COMPILED = re.compile(r"\.cpython-(\d)(\d{1,3})(?:\.opt-\d)?\.pyc\Z")
+_FOLDER = re.compile(r"lib/python(\d)\.(\d{1,3})/site-packages/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,16 +79,19 @@ def is_known(grounds: str) -> bool:
 
 
 def _read_manifest(contents: PackageContents) -> dict[str, Any]:
-    """The manifest beside a package, where it is of this one."""
+    """The manifest beside a package, where it is of this one, but for what it lists at its end."""
     path = companions_of(contents.zip.path).manifest
     if not is_manifest(path):
         return {}
     try:
-        manifest = json.loads(path.read_bytes())
+        with open(path, "rb") as file:
+            content = file.read(_LARGEST_MANIFEST)
+        head, lists, _ = content.partition(_LISTS)
+        manifest = json.loads(head.rstrip(b", \r\n") + b"}" if lists else content)
         package = manifest["package"]
         own = (package["size"], package["entries"]) == (contents.zip.file_size, contents.zip.count)
         return manifest if own and isinstance(manifest["target"], dict) else {}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 _LARGEST = 10
+_GLIBC = re.compile(r"GLIBC_\d{1,9}(?:\.\d{1,9})*", re.ASCII)
 _FIRST_OF_PACKAGES = "AZP5"
 # Whose paths are those of the zip, wherever in it the app is.
 _OF_THE_ZIP = ("AZP501", "AZP505", "AZP506", "AZP507")
@@ -218,7 +220,7 @@ def _native(contents: PackageContents) -> NativeSummary:
         tuple(map(int, version.removeprefix("GLIBC_").split(".")))
         for code in contents.native.codes
         for _, version in code.needs.versions
-        if version.startswith("GLIBC_") and version[6:].replace(".", "").isdecimal()
+        if _GLIBC.fullmatch(version)
     }
     return NativeSummary(
         files=len(contents.native.codes) + len(contents.native.foreign),

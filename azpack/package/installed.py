@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from azpack.errors import FileError
-from azpack.package.oddities import printable
+from azpack.package.oddities import printable, without_controls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,9 +20,15 @@ if TYPE_CHECKING:
     from azpack.app.tree import Tree
 
 _INFO = re.compile(r"(.*/)?([^/]+)\.dist-info/[^/]+")
-_LARGEST_TEXT = 16 << 20
-# Of all distributions together; a thousand of them have a fifth of that.
-_MOST_TEXT = 256 << 20
+# In bytes. What counts of METADATA stands at its start; that of the distribution with the most
+# requirements has 200 KB of it. The largest RECORD of a thousand wheels has 3 MB.
+_LARGEST_HEAD = 1 << 20
+_LARGEST_RECORD = 16 << 20
+# Of all distributions together; a thousand of them have a third of that.
+_MOST_TEXT = 96 << 20
+_FIELDS = ("name", "version", "requires-dist", "requires-python", "tag")
+_LONGEST_SHOWN = 200  # of a name or a version
+_LONGEST_PATH = 4096
 _MOST_REQUIREMENTS = 50_000
 _LONGEST_NUMBER = 20
 _RECORD_COLUMNS = 3
@@ -107,12 +113,12 @@ class _Reader:
         fault = ""
         fields: dict[str, list[str]] = {}
         if "METADATA" in files:
-            fields = headers(self._read(f"{info}/METADATA"))
+            fields = headers(self._read(f"{info}/METADATA", _LARGEST_HEAD))
             if "name" not in fields or "version" not in fields:
                 fault = "METADATA has no name or no version"
         else:
             fault = "METADATA is missing"
-        wheel = headers(self._read(f"{info}/WHEEL")) if "WHEEL" in files else {}
+        wheel = headers(self._read(f"{info}/WHEEL", _LARGEST_HEAD)) if "WHEEL" in files else {}
         requires = fields.get("requires-dist", [])
         self._requirements -= len(requires)
         record = self._record(info, root) if "RECORD" in files else None
@@ -120,8 +126,8 @@ class _Reader:
             raise _too_much(info)
         name, _, version = folder.removesuffix(".dist-info").partition("-")
         return Installed(
-            name=printable(fields.get("name", [name])[0]),
-            version=printable(fields.get("version", [version])[0]),
+            name=printable(fields.get("name", [name])[0][:_LONGEST_SHOWN]),
+            version=printable(fields.get("version", [version])[0][:_LONGEST_SHOWN]),
             root=root,
             info=info,
             requires_python=fields.get("requires-python", [""])[0],
@@ -131,8 +137,8 @@ class _Reader:
             fault=fault,
         )
 
-    def _read(self, path: str) -> bytes:
-        content = self._tree.read(path, _LARGEST_TEXT)
+    def _read(self, path: str, limit: int) -> bytes:
+        content = self._tree.read(path, limit)
         self._text -= len(content)
         if self._text < 0:
             raise _too_much(path)
@@ -140,18 +146,20 @@ class _Reader:
 
     def _record(self, info: str, root: str) -> dict[str, int | None]:
         """The files in a RECORD, but for those outside the folder, such as scripts in bin."""
-        text = self._read(f"{info}/RECORD").decode(errors="replace")
+        text = self._read(f"{info}/RECORD", _LARGEST_RECORD).decode(errors="replace")
         record: dict[str, int | None] = {}
         for path, size in _rows(text):
             self._rows -= 1
             if self._rows < 0:
                 raise _too_much(info)
+            if len(path) > _LONGEST_PATH:
+                continue
             path = path.replace("\\", "/")
             while path.startswith("./"):
                 path = path[2:]
             if path and not path.startswith(("../", "/")) and not path.endswith("/"):
                 known = size.isdecimal() and len(size) < _LONGEST_NUMBER
-                record[root + printable(path)] = int(size) if known else None
+                record[root + without_controls(path)] = int(size) if known else None
         return record
 
 
@@ -164,7 +172,7 @@ def record_hashes(tree: Tree, entry: Installed) -> dict[str, tuple[str, str]]:
         FileError: a file can't be read.
     """
     path = f"{entry.info}/RECORD"
-    text = tree.read(path, _LARGEST_TEXT).decode(errors="replace")
+    text = tree.read(path, _LARGEST_RECORD).decode(errors="replace")
     found: dict[str, tuple[str, str]] = {}
     with suppress(csv.Error):
         for row in csv.reader(text.splitlines()):
@@ -183,17 +191,16 @@ def _too_much(path: str) -> FileError:
     )
 
 
-def headers(content: bytes) -> dict[str, list[str]]:
-    """The fields before the first empty line, by their names in lower case.
+def headers(content: bytes, names: Iterable[str] = _FIELDS) -> dict[str, list[str]]:
+    """Those of these fields that stand before the first empty line, by their names in lower case.
 
     That is all of the format that counts here; the parser of `email` takes fifty times as long.
     """
     text = content.decode(errors="replace").replace("\r\n", "\n").partition("\n\n")[0]
     fields: dict[str, list[str]] = {}
-    for line in text.split("\n"):
-        name, colon, value = line.partition(":")
-        if colon and not line[:1].isspace():
-            fields.setdefault(name.lower(), []).append(value.strip())
+    shape = rf"^({'|'.join(names)}):(.*)"
+    for name, value in re.findall(shape, text, re.IGNORECASE | re.MULTILINE):
+        fields.setdefault(name.lower(), []).append(value.strip())
     return fields
 
 

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+# The fields of METADATA that tell of licences.
+LICENSE_FIELDS = ("classifier", "license", "license-expression")
+
 _CLASSIFIER = "License :: "
 # A text's first line is often its name, but not where it is longer, a rule, or says whose it is.
 _NAME = re.compile(r"(?!.*copyright)(?=.*\w).{1,100}", re.IGNORECASE)

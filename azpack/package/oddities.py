@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 _LONGEST_PATH = 4096 - 256  # PATH_MAX, less what stands before
 _LONGEST_NAME = 255  # NAME_MAX
 _DEEPEST = 200
-_UNPRINTABLE = re.compile(r"[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_CONTROLS = r"\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
+_CONTROL_CHARACTER = re.compile(f"[{_CONTROLS}]")
+# With what shows a text in another order than it has. Names of files may well hold that.
+_UNPRINTABLE = re.compile(rf"[{_CONTROLS}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _DRIVE = re.compile(r"[A-Za-z]:")
 _METHODS = {
     1: "shrinking", 6: "imploding", 9: "Deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard",
@@ -46,9 +49,8 @@ class Oddity(NamedTuple):
 
 _NUL = Fault("AZP505", "a NUL in the name, at which most programs cut it off", lost=True)
 _CONTROL = Fault("AZP505", "control characters in the name", lost=True)
-_BACKSLASH = Fault(
-    "AZP505", "backslashes in the name, which on Linux part no folders but belong to it", lost=False
-)
+BACKSLASHES = "backslashes in the name, which on Linux part no folders but belong to it"
+_BACKSLASH = Fault("AZP505", BACKSLASHES, lost=False)
 _ABSOLUTE = Fault("AZP505", "an absolute path", lost=False)
 _OUTSIDE = Fault("AZP505", 'a path with "..", which leads out of its folder', lost=True)
 _UNCLEAN = Fault("AZP505", 'a path with "." or with empty parts', lost=False)
@@ -107,8 +109,17 @@ class Sorter:
 
 
 def printable(text: str) -> str:
-    """A text with escapes for what would do something to a terminal, or can't be shown."""
-    return _UNPRINTABLE.sub(lambda found: repr(found[0])[1:-1], text)
+    """A text with escapes for what does something to a terminal, or is not what is seen."""
+    return _UNPRINTABLE.sub(_escape, text)
+
+
+def without_controls(path: str) -> str:
+    """A path with escapes for the characters that no file in a tree has in its name."""
+    return _CONTROL_CHARACTER.sub(_escape, path)
+
+
+def _escape(found: re.Match[str]) -> str:
+    return repr(found[0])[1:-1]
 
 
 def _judge_name(member: Member) -> tuple[str, list[Fault]]:
@@ -117,7 +128,7 @@ def _judge_name(member: Member) -> tuple[str, list[Fault]]:
     faults = []
     if "\0" in name:
         faults.append(_NUL)
-    elif _UNPRINTABLE.search(name):
+    elif _CONTROL_CHARACTER.search(name):
         faults.append(_CONTROL)
     if not name.isascii() and not _is_utf8(member.raw_name):
         faults.append(_NO_UTF8)

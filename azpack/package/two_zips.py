@@ -7,6 +7,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from azpack.app.json_text import JsonError, parse_json
+from azpack.app.limits import LARGEST_JSON
 from azpack.errors import FileError
 from azpack.package.comparing import Side, compare_packages
 from azpack.package.contents import PackageContents, Twin
@@ -71,6 +72,8 @@ def _side(contents: PackageContents, selection: Selection | None) -> Side:
 
 def _host(contents: PackageContents) -> Mapping[str, Any] | None:
     try:
+        if contents.tree.size("host.json") > LARGEST_JSON:
+            return None
         value = parse_json(contents.tree.read("host.json")).value
     except (KeyError, JsonError):
         return None

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from azpack.redaction import redact
 from azpack.report.figures import counted, format_size
 from azpack.report.overview import cut_front, table
 
@@ -261,7 +262,8 @@ def _whole_distributions(comparison: Comparison) -> Iterator[str]:
 
 
 def visible(text: str) -> str:
-    """A text with escapes for what is not seen, or turns the text around it."""
+    """A text without secrets, with escapes for what is not seen, or turns the text around it."""
+    text = redact(text)
     if text.isprintable():
         return text
     return "".join(it if it.isprintable() else repr(it)[1:-1] for it in text)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from azpack.report.figures import counted, format_size
 from azpack.report.markdown import escaped, table
+from azpack.report.overview import cut, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -14,13 +15,14 @@ if TYPE_CHECKING:
 
 # GitHub takes a page of 1 MB, and whoever reads it less.
 _MOST_ROWS = 100
+_LONGEST_CELL = 1000  # characters; a finding's message has some hundred
 
 
 def inspection_markdown(inspection: Inspection) -> str:
     """The page: what the package is, what is wrong with it, and what is in it."""
     package = inspection.package
     blocks = [
-        f"## {escaped(package.path.name)}",
+        f"## {_cell(package.path.name)}",
         _table(("", ""), _overview(inspection)),
         *_section(
             "Findings",
@@ -98,4 +100,8 @@ def _section(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return "\n".join(table(head, ([escaped(cell) for cell in row] for row in rows)))
+    return "\n".join(table(head, (map(_cell, row) for row in rows)))
+
+
+def _cell(text: str) -> str:
+    return escaped(cut(shown(text), _LONGEST_CELL))

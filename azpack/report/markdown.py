@@ -11,6 +11,7 @@ import re
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from azpack.redaction import redact
 from azpack.report.comparison import change_of, comparison_sections, summary, visible
 from azpack.report.figures import format_size
 from azpack.report.overview import cut
@@ -92,7 +93,7 @@ def _fitting(lines: Iterable[str]) -> Iterator[str]:
         yield line
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def table(columns: Sequence[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
     """A table; the cells of `rows` are Markdown already."""
     for row in chain((columns, ["---"] * len(columns)), rows):
         yield f"| {' | '.join(row)} |"
@@ -102,7 +103,7 @@ def code(text: str) -> str:
     """A text in <code>, cut where it is too long to read."""
     if not text:
         return ""
-    shown = cut(visible(text[: _LONGEST_CELL + 1]), _LONGEST_CELL)
+    shown = cut(visible(redact(text)[: _LONGEST_CELL + 1]), _LONGEST_CELL)
     return f"<code>{escaped(shown)}</code>"
 
 

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from azpack.package.oddities import printable
+from azpack.redaction import redact
 from azpack.report.figures import counted, format_size
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def overview_lines(inspection: Inspection) -> list[str]:
 def _package(inspection: Inspection) -> Iterator[str]:
     package, target = inspection.package, inspection.target
     name = os.path.relpath(package.path)
-    yield cut(printable(str(package.path) if name.startswith("..") else name))
+    yield cut(shown(str(package.path) if name.startswith("..") else name))
     yield cut(
         f"  size      {format_size(package.size)}, "
         f"{format_size(package.uncompressed_size)} unpacked, "
@@ -39,7 +40,7 @@ def _package(inspection: Inspection) -> Iterator[str]:
         f"  target    Functions {target.functions}, Python {target.python}, glibc {target.glibc}, "
         f"{target.plan} plan"
     )
-    yield cut(f"            Python by {inspection.grounds}")
+    yield cut(f"            Python by {shown(inspection.grounds)}")
     if package.content_digest:
         yield f"  digest    {package.content_digest}"
     if inspection.native.files:
@@ -92,7 +93,7 @@ def _largest(inspection: Inspection) -> Iterator[str]:
     yield "largest files:"
     for file in inspection.largest(_FILES):
         size = f"  {format_size(file.compressed_size):>9}  "
-        yield size + cut_front(printable(file.path), _WIDTH - len(size))
+        yield size + cut_front(shown(file.path), _WIDTH - len(size))
 
 
 def _more(count: int) -> Iterator[str]:
@@ -102,7 +103,7 @@ def _more(count: int) -> Iterator[str]:
 
 def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Rows in columns; the widest gives way where they take more than the screen."""
-    texts = [[printable(cell) for cell in row] for row in rows]
+    texts = [[shown(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     while (excess := sum(widths) + 2 * len(widths) - _WIDTH) > 0:
         widest = max(range(len(widths)), key=lambda index: widths[index])
@@ -110,6 +111,14 @@ def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     for row in texts:
         cells = (cut(cell, width).ljust(width) for cell, width in zip(row, widths, strict=True))
         yield ("  " + "  ".join(cells)).rstrip()
+
+
+def shown(text: str) -> str:
+    """A text without secrets, with escapes for what is not seen, or reorders what is.
+
+    That comes before anything is cut off: half of a URL does not tell where its password ends.
+    """
+    return printable(redact(text))
 
 
 def cut(text: str, width: int = _WIDTH) -> str:

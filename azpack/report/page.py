@@ -6,7 +6,6 @@ import base64
 import hashlib
 import html
 import json
-import re
 from dataclasses import asdict
 from pathlib import Path
 from string import Template
@@ -14,9 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from azpack import __version__
 from azpack.checks.rules import load_rules
-from azpack.package.oddities import printable
-from azpack.redaction import redact
-from azpack.report.overview import cut
+from azpack.report.overview import cut, shown
 from azpack.report.size_tree import KINDS, size_tree
 from azpack.target.limits import size_limits
 
@@ -29,8 +26,6 @@ _SEVERITIES = ("error", "warning", "info")
 _MOST_ROWS = 1000
 _LARGEST_FILES = 25
 _LONGEST_TEXT = 500
-# What would show a text in another order than it has.
-_REORDERING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 # What could end a script element, or a line in old readers of JavaScript.
 _ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
@@ -81,10 +76,7 @@ def _all_shown(value: Any) -> Any:
 
 
 def _shown(text: str) -> str:
-    """A text without secrets, with escapes for what is not seen, or reorders what is."""
-    escaped = printable(redact(text))
-    ordered = _REORDERING.sub(lambda found: f"\\u{ord(found[0]):04x}", escaped)
-    return cut(ordered, _LONGEST_TEXT)
+    return cut(shown(text), _LONGEST_TEXT)
 
 
 def page_table(inspection: Inspection) -> dict[str, Any]:

@@ -18,6 +18,7 @@ KINDS = ("python", "native", "other")
 _MOST_NAMED = 6000
 _LONGEST_NAME = 120
 _DEEPEST = 32
+_MOST_PARTS = 1_000_000  # names on the ways to all files
 _SITE_PACKAGES = "site-packages/"
 
 
@@ -69,6 +70,7 @@ def _placed(inspection: Inspection) -> list[_Placed]:
         versions.setdefault(distribution.name, []).append(distribution.version)
     groups = {name: f"{name} {', '.join(found)}" for name, found in versions.items()}
     files = []
+    deepest = max(min(_DEEPEST, _MOST_PARTS // max(len(inspection.files), 1)), 1)
     for file in inspection.files:
         inner = file.path.partition(_SITE_PACKAGES)[2]
         if file.distribution is not None:
@@ -76,7 +78,7 @@ def _placed(inspection: Inspection) -> list[_Placed]:
         else:
             group = "loose files" if inner else "the app"
         # Hostile packages have deeper folders; they are not told apart.
-        names = (inner or file.path).split("/", _DEEPEST)
+        names = (inner or file.path).split("/", deepest)
         files.append(_Placed((group, *names), file))
     return sorted(files, key=itemgetter(0))
 

@@ -10,8 +10,10 @@ import ast
 import builtins
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
+from azpack.app.functions.reach import ExhaustedError
 from azpack.app.functions.values import External, load_decorators
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ _GENERICS = frozenset(
 _SUBSCRIPTED = frozenset({"dict", "frozenset", "list", "set", "tuple"})
 # Before this version `isinstance(list[str], type)` is true.
 _NO_CLASS_FROM = (3, 11)
+_MOST_PARTS = 100  # of an annotation: names, brackets and the like
 _DYNAMIC = re.compile(rb"\b(?:exec|globals|locals|vars|setattr|__dict__|builtins)\b")
 
 
@@ -71,16 +74,22 @@ def read_annotation(evaluation: Evaluation, parameters: Parameters, name: str) -
     node = parameters.annotations.get(name)
     if node is None or parameters.scope is None:
         return _NONE
-    return _read(evaluation, _unquoted(node), parameters.scope)
+    return _read(evaluation, _unquoted(evaluation, node), parameters.scope)
 
 
-def _unquoted(node: ast.expr | None) -> ast.expr | None:
-    """What an annotation in quotes holds; None if it can't be read."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        try:
-            return ast.parse(node.value.strip(), mode="eval").body
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
+def _unquoted(evaluation: Evaluation, node: ast.expr | None) -> ast.expr | None:
+    """An annotation, one in quotes without them; None if it can't be read, or is too large."""
+    try:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            evaluation.spend(len(node.value))
+            node = ast.parse(node.value.strip(), mode="eval").body
+        if node is None or len([*islice(evaluation.walk(node), _MOST_PARTS)]) == _MOST_PARTS:
             return None
+    except ExhaustedError:
+        evaluation.exhausted = True
+        return None
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
     return node
 
 
@@ -117,7 +126,9 @@ def _read(evaluation: Evaluation, node: ast.expr | None, scope: ModuleValue) -> 
 def _subscripted(evaluation: Evaluation, node: ast.Subscript, scope: ModuleValue) -> Annotation:
     name = _name_of(evaluation, node.value, scope)
     if name in _OUT:
-        return Annotation(kind="out", inner=_read(evaluation, _unquoted(node.slice), scope))
+        return Annotation(
+            kind="out", inner=_read(evaluation, _unquoted(evaluation, node.slice), scope)
+        )
     short = _of_typing(name)
     if short == "Optional" and not _is_none(node.slice):
         return _NO_CLASS
@@ -138,7 +149,7 @@ def _union(evaluation: Evaluation, parts: list[ast.expr], scope: ModuleValue) ->
     left, right = parts[0], parts[-1]
     if ast.dump(left) == ast.dump(right):
         return _UNKNOWN
-    read = [_read(evaluation, _unquoted(part), scope) for part in (left, right)]
+    read = [_read(evaluation, _unquoted(evaluation, part), scope) for part in (left, right)]
     certain = _is_none(left) or _is_none(right) or _UNKNOWN not in read
     return _NO_CLASS if certain and read[0] != read[1] else _UNKNOWN
 
@@ -171,15 +182,30 @@ def missing_name(evaluation: Evaluation, parameters: Parameters) -> tuple[str, s
     if scope is None or scope.path is None or scope.star:
         return None
     for parameter, node in parameters.annotations.items():
-        for name in _names(_unquoted(node)):
+        for name in _names(_unquoted(evaluation, node)):
             if name in scope.names or hasattr(builtins, name) or name.startswith("__"):
                 continue
-            tree = evaluation.syntax_of(scope)
-            if tree is None or _DYNAMIC.search(evaluation.text_of(scope)):
+            bound = _bound_in(evaluation, scope)
+            if bound is None:
                 return None
-            if name not in bound_names(tree):
-                return parameter, name, name in bound_names(tree, for_typing=True)
+            when_run, for_typing = bound
+            if name not in when_run:
+                return parameter, name, name in for_typing
     return None
+
+
+def _bound_in(
+    evaluation: Evaluation, module: ModuleValue
+) -> tuple[frozenset[str], frozenset[str]] | None:
+    """What is bound when a module runs, and for type checkers; None if that can't be known."""
+    path = module.path or ""
+    if path not in evaluation.bound:
+        tree = evaluation.syntax_of(module)
+        known = tree is not None and not _DYNAMIC.search(evaluation.text_of(module))
+        evaluation.bound[path] = (
+            (bound_names(tree), bound_names(tree, for_typing=True)) if tree and known else None
+        )
+    return evaluation.bound[path]
 
 
 def bound_names(tree: ast.Module, *, for_typing: bool = False) -> frozenset[str]:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from azpack.app.functions.evaluation import Evaluation
 
+    Returned = ast.FunctionDef | ast.AsyncFunctionDef | str | None
+
 __all__ = ["add_site", "decorate", "enum_text", "row_of", "uncertain"]
 
 # Decorators of the standard library whose result is the function, or looks like it to the worker.
@@ -77,7 +79,7 @@ def decorate(evaluation: Evaluation, decorator: Value, made: Value, node: ast.ex
         return made
     if isinstance(made, FunctionValue):
         if isinstance(decorator, FunctionValue):
-            return _wrapped(decorator, made)
+            return _wrapped(evaluation, decorator, made)
         return FunctionValue(None, None, None, made.module, made.line)
     return Unknown()
 
@@ -115,6 +117,7 @@ def _add(evaluation: Evaluation, decorator: Decorator, made: Value) -> Value:
 
 def _add_agent(evaluation: Evaluation, decorator: Decorator | Method, line: int) -> None:
     app = decorator.app if isinstance(decorator, Decorator) else decorator.owner
+    evaluation.spend(len(app.functions) if isinstance(app, App) else 0)
     if isinstance(app, App) and not any(it.name == _AGENT_ACTIVITY for it in app.functions):
         builder = evaluation.new_builder(app, Unknown(), line)
         builder.name = _AGENT_ACTIVITY
@@ -235,18 +238,20 @@ def uncertain(builder: Builder) -> Builder:
     return replace(builder, certain=False)
 
 
-def _wrapped(decorator: FunctionValue, made: FunctionValue) -> FunctionValue:
+def _wrapped(
+    evaluation: Evaluation, decorator: FunctionValue, made: FunctionValue
+) -> FunctionValue:
     """What a decorator of the app makes of a function: what it returns tells."""
     hidden = FunctionValue(None, None, None, made.module, made.line)
     if decorator.node is None:
         return hidden
     body = decorator.node
     for _ in range(decorator.calls):
-        inner = _returned(body)
+        inner = _returned_once(evaluation, body)
         if inner is None or isinstance(inner, str):
             return hidden
         body = inner
-    inner = _returned(body)
+    inner = _returned_once(evaluation, body)
     if isinstance(inner, str):
         first = [*body.args.posonlyargs, *body.args.args][:1]
         return made if first and first[0].arg == inner else hidden
@@ -258,9 +263,15 @@ def _wrapped(decorator: FunctionValue, made: FunctionValue) -> FunctionValue:
     return made if len(inner.decorator_list) == 1 and _is_wraps(inner.decorator_list[0]) else hidden
 
 
-def _returned(
-    node: ast.FunctionDef | ast.AsyncFunctionDef,
-) -> ast.FunctionDef | ast.AsyncFunctionDef | str | None:
+def _returned_once(
+    evaluation: Evaluation, node: ast.FunctionDef | ast.AsyncFunctionDef
+) -> Returned:
+    if node not in evaluation.returned:
+        evaluation.returned[node] = _returned(evaluation, node)
+    return evaluation.returned[node]
+
+
+def _returned(evaluation: Evaluation, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Returned:
     """What a function returns, at its end and nowhere else: an inner function, or a name."""
     outer = [it for it in node.body if isinstance(it, ast.Return)]
     inside = [it for it in node.body if isinstance(it, ast.If | ast.Try | ast.With | ast.For)]
@@ -272,15 +283,17 @@ def _returned(
         for it in node.body
         if isinstance(it, ast.FunctionDef | ast.AsyncFunctionDef) and it.name == name
     ]
-    if _is_changed(node, name) or len(inner) > 1:
+    if len(inner) > 1 or _is_changed(evaluation, node, name):
         return None
     return inner[0] if inner else name
 
 
-def _is_changed(node: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> bool:
+def _is_changed(
+    evaluation: Evaluation, node: ast.FunctionDef | ast.AsyncFunctionDef, name: str
+) -> bool:
     """Whether the body assigns the name anew, or changes what is read of that function."""
     given = {it.arg for it in ast.walk(node.args) if isinstance(it, ast.arg)}
-    for inner in (it for statement in node.body for it in ast.walk(statement)):
+    for inner in (it for statement in node.body for it in evaluation.walk(statement)):
         if isinstance(inner, ast.Name):
             changed = inner.id == name and isinstance(inner.ctx, ast.Store)
         elif isinstance(inner, ast.Attribute):

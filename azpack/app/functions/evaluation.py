@@ -10,9 +10,11 @@ from __future__ import annotations
 import ast
 import builtins
 import sys
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from azpack.app.functions import decorating
+from azpack.app.functions.reach import ExhaustedError
 from azpack.app.functions.values import (
     App,
     Builder,
@@ -30,10 +32,11 @@ from azpack.app.functions.values import (
     Value,
     load_decorators,
 )
+from azpack.app.limits import MOST_TOKENS_KEPT
 from azpack.app.modules import find_module, is_namespace, parse_module
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from azpack.app.functions.reach import Reach
     from azpack.app.tree import Tree
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
 __all__ = ["Evaluation"]
 
 _MOST_ROUNDS = 200
+_CHARACTERS_JOINED = 16
+_NAMES_COPIED = 4  # in the time of one step
 _BUILTINS = frozenset(dir(builtins))
 _REGISTERING = ("register_functions", "register_blueprint")
 _DYNAMIC_CALLS = frozenset(f"builtins.{it}" for it in ("exec", "eval", "globals", "setattr"))
@@ -55,8 +60,16 @@ class Evaluation:
     def __init__(self, tree: Tree, reach: Reach, version: tuple[int, int]) -> None:
         self.modules: dict[str, ModuleValue] = {}
         self.followed: list[str] = []
+        self._paths: set[str] = set()
         self.apps: list[App] = []
-        self.doubts: list[str] = []
+        self.doubts: dict[str, None] = {}
+        # There was more code than is followed, so nothing may be concluded from what is missing.
+        self.exhausted = False
+        # What functions that are used as decorators return.
+        self.returned: dict[ast.AST, decorating.Returned] = {}
+        # What their annotations may name: what a module binds, and what it does for type checkers.
+        self.bound: dict[str, tuple[frozenset[str], frozenset[str]] | None] = {}
+        self._globals: dict[ast.AST, tuple[str, ...]] = {}  # those that functions assign
         # Decorators that were not called: `@app.route`, with the function below.
         self.bare: list[tuple[Method, FunctionValue, int]] = []
         self.imports_dynamically = False
@@ -65,6 +78,7 @@ class Evaluation:
         self.version = version
         self._certain = True
         self._module = ModuleValue("", None)
+        self._tokens = 0
 
     # Modules
 
@@ -95,10 +109,15 @@ class Evaluation:
     def follow(self, module: ModuleValue) -> None:
         """Go through a module's statements, once."""
         path = module.path
-        if path is None or path in self.followed:
+        if path is None or path in self._paths:
             return
+        self._paths.add(path)
         self.followed.append(path)
+        if self.exhausted:
+            module.star.add("?")
+            return
         parsed = parse_module(self._tree, path)
+        self._tokens += parsed.tokens
         if parsed.tree is None:
             problem = parsed.problem
             if problem is not None and problem.kind == "unknown":
@@ -108,7 +127,13 @@ class Evaluation:
         outer = self._module, self._certain
         self._module, self._certain = module, True
         try:
+            if self._tokens > MOST_TOKENS_KEPT:  # what is known of functions keeps their trees
+                raise ExhaustedError
             self.run(parsed.tree.body, module.names)
+        except ExhaustedError:
+            self.exhausted = True
+            self.doubt(path, None, "there is more code than is followed")
+            module.star.add("?")
         except RecursionError:
             self.doubt(path, None, "it is nested too deeply")
             module.star.add("?")
@@ -126,9 +151,12 @@ class Evaluation:
     def doubt(self, path: str, line: int | None, what: str) -> str:
         """Note what can't be known, once; return the sentence."""
         sentence = f"{path}:{line}: {what}" if line else f"{path}: {what}"
-        if sentence not in self.doubts:
-            self.doubts.append(sentence)
+        self.doubts[sentence] = None
         return sentence
+
+    def spend(self, steps: int = 1) -> None:
+        """Count what is done; ExhaustedError: it is more than is done for any app."""
+        self._reach.spend(steps)
 
     def _here(self, node: ast.AST, what: str) -> str:
         return self.doubt(self._module.path or "", getattr(node, "lineno", None), what)
@@ -138,6 +166,7 @@ class Evaluation:
     def run(self, body: Iterable[ast.stmt], scope: dict[str, Value]) -> None:
         """Follow statements, in a module's, class's or branch's names."""
         for statement in body:
+            self.spend()
             follow = getattr(self, f"_run_{type(statement).__name__}", None)
             if follow is not None:
                 follow(statement, scope)
@@ -163,6 +192,7 @@ class Evaluation:
         if isinstance(node.target, ast.Name):
             known = scope.get(node.target.id)
             if isinstance(known, Items) and isinstance(added, Items):
+                self.spend(len(added.items))
                 known.items.extend(added.items)
             else:
                 self._bind(node.target, Unknown(), scope)
@@ -182,7 +212,7 @@ class Evaluation:
 
     def _run_Match(self, node: ast.Match, scope: dict[str, Value]) -> None:
         self.value(node.subject, scope)
-        for inner in (it for case in node.cases for it in ast.walk(case.pattern)):
+        for inner in (it for case in node.cases for it in self.walk(case.pattern)):
             name = inner.rest if isinstance(inner, ast.MatchMapping) else getattr(inner, "name", "")
             if name:
                 self._bind_name(name, Unknown(True), scope, node.lineno)
@@ -193,7 +223,7 @@ class Evaluation:
 
     def _run_For(self, node: ast.For, scope: dict[str, Value]) -> None:
         over = self.value(node.iter, scope)
-        leaves = any(isinstance(it, ast.Break | ast.Continue) for it in ast.walk(node))
+        leaves = any(isinstance(it, ast.Break | ast.Continue) for it in self.walk(node))
         if isinstance(over, Items) and len(over.items) <= _MOST_ROUNDS and not leaves:
             for item in list(over.items):
                 self._bind(node.target, item, scope)
@@ -217,7 +247,7 @@ class Evaluation:
         outer, self._certain = self._certain, False
         self.run(node.orelse, scope)
         for handler in node.handlers:
-            other = dict(scope)
+            other = self._copied(scope)
             self.run(handler.body, other)
             for name, value in other.items():
                 scope.setdefault(name, value)
@@ -245,7 +275,7 @@ class Evaluation:
         self, node: ast.ClassDef, names: dict[str, Value], scope: dict[str, Value]
     ) -> None:
         """Run a class's body: it sees the module's names, which stay as they are."""
-        inner = dict(scope)
+        inner = self._copied(scope)
         self.run(node.body, inner)
         names.update((name, value) for name, value in inner.items() if scope.get(name) is not value)
 
@@ -271,7 +301,7 @@ class Evaluation:
             return
         table = load_decorators()["decorators"]
         own = {it.arg for it in ast.walk(node.args) if isinstance(it, ast.arg)}
-        for inner in (it for statement in node.body for it in ast.walk(statement)):
+        for inner in (it for statement in node.body for it in self.walk(statement)):
             if isinstance(inner, ast.Call) and _imports_by_name(inner.func):
                 self.imports_dynamically = True
                 self._here(inner, f"{node.name}() imports what can't be known without running it")
@@ -335,15 +365,31 @@ class Evaluation:
             self._module.star.add(source)
             return
         self.follow(module)
+        self.spend(len(module.names))
         self._module.star |= module.star
         listed = module.names.get("__all__")
+        items = listed.items if isinstance(listed, Items) else []
+        public = {
+            it.value for it in items if isinstance(it, Constant) and isinstance(it.value, str)
+        }
         for name, value in list(module.names.items()):
             if isinstance(listed, Items):
-                exported = any(isinstance(it, Constant) and it.value == name for it in listed.items)
+                exported = name in public
             else:
                 exported = not name.startswith("_")
             if exported:
                 self._bind_name(name, value, scope, module.lines.get(name, 1))
+
+    def _copied(self, scope: dict[str, Value]) -> dict[str, Value]:
+        """The names of a branch, which are those of around it at first."""
+        self.spend(len(scope) // _NAMES_COPIED)
+        return dict(scope)
+
+    def walk(self, node: ast.AST) -> Iterator[ast.AST]:
+        """The node and all in it, each of which is a step."""
+        for inner in ast.walk(node):
+            self.spend()
+            yield inner
 
     # Branches
 
@@ -352,7 +398,7 @@ class Evaluation:
         outer, self._certain = self._certain, False
         results = []
         for body in bodies:
-            branch = dict(scope)
+            branch = self._copied(scope)
             self.run(body, branch)
             results.append(branch)
         self._certain = outer
@@ -482,6 +528,7 @@ class Evaluation:
 
     def value(self, node: ast.expr, scope: dict[str, Value]) -> Value:
         """What an expression stands for; what it does to apps on the way is noted."""
+        self._reach.spend()
         find = getattr(self, f"_value_{type(node).__name__}", None)
         if find is not None:
             found: Value = find(node, scope)
@@ -499,7 +546,7 @@ class Evaluation:
 
     def _value_Lambda(self, node: ast.Lambda, scope: dict[str, Value]) -> Value:
         own = {it.arg for it in ast.walk(node.args) if isinstance(it, ast.arg)}
-        for inner in ast.walk(node.body):
+        for inner in self.walk(node.body):
             if isinstance(inner, ast.Name) and inner.id not in own:
                 self._escape(self._lookup(inner.id, scope), node)
         return Unknown()
@@ -526,6 +573,7 @@ class Evaluation:
             if isinstance(at, int) and -len(base.items) <= at < len(base.items):
                 return base.items[at]
             self._escape(base, node)
+            self.spend(len(base.items))
             return Unknown(any(self.is_maybe_app(item) for item in base.items))
         return Unknown()
 
@@ -534,6 +582,7 @@ class Evaluation:
         for node in nodes:
             if isinstance(node, ast.Starred):
                 inner = self.value(node.value, scope)
+                self.spend(len(inner.items) if isinstance(inner, Items) else 0)
                 found.extend(inner.items if isinstance(inner, Items) else [Unknown()])
             elif node is not None:
                 found.append(self.value(node, scope))
@@ -579,16 +628,19 @@ class Evaluation:
             if not isinstance(value, Constant) or not isinstance(value.value, str) or not plain:
                 return Unknown()
             parts.append(value.value)
+        self.spend(sum(map(len, parts)) // _CHARACTERS_JOINED)
         return Constant("".join(parts))
 
     def _value_BinOp(self, node: ast.BinOp, scope: dict[str, Value]) -> Value:
         left, right = self.value(node.left, scope), self.value(node.right, scope)
         if isinstance(node.op, ast.Add):
             if isinstance(left, Items) and isinstance(right, Items):
+                self.spend(len(left.items) + len(right.items))
                 return Items([*left.items, *right.items])
             if isinstance(left, Constant) and isinstance(right, Constant):
                 texts = left.value, right.value
                 if isinstance(texts[0], str) and isinstance(texts[1], str):
+                    self.spend(len(texts[0] + texts[1]) // _CHARACTERS_JOINED)
                     return Constant(texts[0] + texts[1])
         return Unknown()
 
@@ -597,7 +649,7 @@ class Evaluation:
     ) -> Value:
         first = node.generators[0]
         over = self.value(first.iter, scope)
-        inner = dict(scope)
+        inner = self._copied(scope)
         if len(node.generators) == 1 and not first.ifs and isinstance(over, Items):
             found = []
             for item in over.items[:_MOST_ROUNDS]:
@@ -651,18 +703,24 @@ class Evaluation:
     def _forget_globals(self, called: FunctionValue) -> None:
         """Take what a function assigns to names of its module, which may be an app, for unknown."""
         body, path = called.node, called.module.path
-        if body is None or path is None or b"global " not in self._reach.text(path):
+        if body is None or path is None:
             return
-        if self._reach.has_marks(path, body.lineno, body.end_lineno or body.lineno):
-            for node in ast.walk(body):
-                if isinstance(node, ast.Global):
-                    called.module.names.update((name, Unknown(True)) for name in node.names)
+        names = self._globals.get(body)
+        if names is None:
+            names = ()
+            if self._reach.has_marks(path, body.lineno, body.end_lineno or body.lineno):
+                found = (it.names for it in self.walk(body) if isinstance(it, ast.Global))
+                names = tuple(dict.fromkeys(chain.from_iterable(found)))
+            self._globals[body] = names
+        self.spend(len(names))
+        called.module.names.update((name, Unknown(True)) for name in names)
 
     def _call_external(
         self, called: External, given: list[Value], named: dict[str, Value], node: ast.Call
     ) -> Value:
         name = called.name
         if name in _COLLECTING and len(given) == 1 and isinstance(given[0], Items):
+            self.spend(len(given[0].items))
             return Items(list(given[0].items))
         if name == "importlib.import_module":
             return self._import_named(given, node)
@@ -683,6 +741,7 @@ class Evaluation:
         flat = [
             it for value in given for it in (value.items if isinstance(value, Items) else [value])
         ]
+        self.spend(len(flat))
         return Unknown(_may_make_app(name) or any(map(self._kind, flat)))
 
     def _import_named(self, given: list[Value], node: ast.Call) -> Value:
@@ -707,6 +766,9 @@ class Evaluation:
         outer, self._module = self._module, module
         try:
             return self.resolved(self.value(node, module.names))
+        except ExhaustedError:
+            self.exhausted = True
+            return Unknown(may_be_app=True)
         finally:
             self._module = outer
 
@@ -785,6 +847,7 @@ class Evaluation:
         if name in ("append", "add") and len(given) == 1 and self._certain:
             owner.items.append(given[0])
         elif name in ("extend", "update") and given and isinstance(given[0], Items):
+            self.spend(len(given[0].items))
             owner.items.extend(given[0].items)
         else:
             self._escape(owner, node)
@@ -797,6 +860,7 @@ class Evaluation:
                 app.doubts.append(self._here(node, "which blueprint is registered can't be known"))
             return
         value.registered = True
+        self.spend(len(value.doubts) + len(value.functions))
         app.doubts.extend(value.doubts)
         if not self._certain or not value.certain:
             app.doubts.append(self._here(node, "whether it is registered can't be known"))
@@ -827,20 +891,23 @@ class Evaluation:
 
     def _escape(self, value: Value, node: ast.AST) -> None:
         """Doubt an app that is handed to what is not followed."""
-        value = self.resolved(value) if isinstance(value, Imported) else value
-        if isinstance(value, Method):  # app.register_functions, handed to map()
-            value = value.owner
-        elif isinstance(value, Decorator):
-            value = value.app
-        if isinstance(value, App):
-            value.doubts.append(
-                self._here(node, f"what is done with the {value.class_name} can't be known")
-            )
-        elif isinstance(value, Items):
-            for item in list(value.items):
-                if item is not value:
-                    self._escape(item, node)
-            value.items.append(Unknown(True))  # what it may get there
+        pending, seen = [value], set[Items]()
+        while pending:
+            value = self.resolved(pending.pop())
+            if isinstance(value, Method):  # app.register_functions, handed to map()
+                value = value.owner
+            elif isinstance(value, Decorator):
+                value = value.app
+            if isinstance(value, App):
+                what = f"what is done with the {value.class_name} can't be known"
+                value.doubts.append(self._here(node, what))
+            elif isinstance(value, Items) and value not in seen:
+                self.spend(len(value.items))
+                seen.add(value)
+                pending += value.items
+                last = value.items[-1] if value.items else None
+                if not (isinstance(last, Unknown) and last.may_be_app):
+                    value.items.append(Unknown(True))  # what it may get there
 
 
 def _imports_by_name(called: ast.expr) -> bool:

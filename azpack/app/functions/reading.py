@@ -10,6 +10,7 @@ from azpack.app.functions.reach import Reach
 from azpack.app.functions.v1 import FUNCTION_JSON, V1App, function_folders, read_v1
 from azpack.app.functions.v2 import V2App, defines_app, read_v2
 from azpack.app.json_text import JsonError, parse_json
+from azpack.app.limits import LARGEST_JSON
 from azpack.app.modules import imports_of, parse_module
 from azpack.findings import Finding
 
@@ -68,6 +69,8 @@ def declared_script(root: Path) -> str | None:
 def route_prefix(tree: Tree) -> str | None:
     """What HTTP routes begin with, by host.json; None if that can't be read."""
     try:
+        if tree.size("host.json") > LARGEST_JSON:
+            return None
         host = parse_json(tree.read("host.json")).value
     except (KeyError, JsonError):
         return None

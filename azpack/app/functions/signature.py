@@ -90,10 +90,11 @@ def missing_parameters(
     parameters: Parameters, bindings: Sequence[Binding]
 ) -> tuple[tuple[str, Binding], ...]:
     """The bindings that no parameter takes, with their names."""
+    names = frozenset(parameters.names)
     return tuple(
         (it.name, it)
         for it in bindings
-        if it.name is not None and it.name != "$return" and it.name not in parameters.names
+        if it.name is not None and it.name != "$return" and it.name not in names
     )
 
 
@@ -113,11 +114,12 @@ def annotation_problems(
                 "else",
                 "annotate it as func.Context, or give it another name and a binding",
             )
+    names = frozenset(parameters.names)
     for binding in bindings:
         if binding.name == "$return":
             annotation = read_annotation(evaluation, parameters, "return")
             problem = _return_problem(binding, annotation)
-        elif binding.name in parameters.names:
+        elif binding.name in names:
             annotation = read_annotation(evaluation, parameters, binding.name)
             problem = _direction_problem(binding, annotation) or _type_problem(binding, annotation)
         else:

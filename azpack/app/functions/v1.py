@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from azpack.app.functions import Binding, Function
 from azpack.app.functions.evaluation import Evaluation
+from azpack.app.functions.reach import ExhaustedError
 from azpack.app.functions.signature import (
     FUNCTION_NAME,
     annotation_problems,
@@ -20,6 +21,7 @@ from azpack.app.functions.signature import (
 from azpack.app.functions.startup import broken_imports
 from azpack.app.functions.values import Constant, FunctionValue, Items, ModuleValue
 from azpack.app.json_text import Document, JsonError, parse_json
+from azpack.app.limits import LARGEST_JSON, MOST_FUNCTIONS, MOST_JSON
 from azpack.app.modules import parse_module, problem_on
 from azpack.findings import Finding
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from azpack.app.functions.reach import Reach
+    from azpack.app.modules import Module, Problem
     from azpack.app.tree import Tree
     from azpack.target.target import Target
 
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["V1App", "function_folders", "read_v1"]
 
 FUNCTION_JSON = "function.json"
+_ANY = "__getattr__"
+_MORE_CODE = "there is more code than is followed"
 _DIRECTIONS = {"in": "in", "out": "out", "inout": "inout", "0": "in", "1": "out", "2": "inout"}
 
 
@@ -56,35 +61,99 @@ def function_folders(tree: Tree) -> tuple[str, ...]:
 
 def read_v1(tree: Tree, reach: Reach, target: Target, left_out: LeftOut) -> V1App:
     """Read the functions of an app's folders, and judge them by AZP201 to AZP213."""
-    readers = [_Reader(tree, reach, target, left_out, folder) for folder in function_folders(tree)]
-    functions = [reader.read() for reader in readers]
-    scripts = [it.script for it in functions if it is not None]
-    reached = [reach.from_module(it) for it in scripts if it.endswith(".py")]
-    read = [it.script for it in functions if it is not None and it.parameters is not None]
-    broken = broken_imports(tree, reach, target, tuple(dict.fromkeys(read)))
+    app = _Folders(tree, reach, target, left_out)
+    functions: list[Function] = []
+    findings: list[Finding] = []
+    unknown: list[str] = []
+    for folder in app.names[:MOST_FUNCTIONS]:
+        reader = _Reader(app, folder)
+        function = reader.read()
+        functions += [function] if function is not None else []
+        findings += reader.findings
+        unknown += reader.unknown
+    if (more := len(app.names) - MOST_FUNCTIONS) > 0:
+        path = f"{app.names[MOST_FUNCTIONS]}/{FUNCTION_JSON}"
+        what = f"{more:,} folders more have a function.json, which were not read"
+        findings.append(_unread(what, path))
+        unknown.append(f"{path}: {what}")
+    read = dict.fromkeys(it.script for it in functions if it.parameters is not None)
+    for broken in broken_imports(tree, reach, target, tuple(read)):
+        findings.append(broken.finding(target.python, "so functions that import it fail"))
+    scripts = (it.script for it in functions if it.script.endswith(".py"))
     return V1App(
-        functions=tuple(it for it in functions if it is not None),
-        findings=(
-            *(it for reader in readers for it in reader.findings),
-            *(it.finding(target.python, "so functions that import it fail") for it in broken),
-        ),
-        unknown=tuple(it for reader in readers for it in reader.unknown),
-        modules=frozenset().union(*reached),
+        functions=tuple(functions),
+        findings=tuple(findings),
+        unknown=tuple(unknown),
+        modules=reach.from_modules(*scripts),
     )
+
+
+def _unread(what: str, path: str) -> Finding:
+    return Finding(
+        code="AZP201",
+        severity="warning",
+        message=what,
+        path=path,
+        hint="no app needs so much; what is in it is not checked",
+    )
+
+
+class _Folders:
+    """What the readers of an app's folders have in common."""
+
+    def __init__(self, tree: Tree, reach: Reach, target: Target, left_out: LeftOut) -> None:
+        self.tree = tree
+        self.reach = reach
+        self.target = target
+        self.left_out = left_out
+        self.names = function_folders(tree)
+        self.paths = frozenset(tree.paths())
+        self.evaluation = Evaluation(tree, reach, target.version)
+        self.json_left = MOST_JSON
+        self._files: dict[str, list[str]] = {}
+        self._alike: dict[str, str] = {}
+        self._problems: dict[str, Problem | None] = {}
+        self._made: dict[str, frozenset[str]] = {}
+        for path in tree.paths():
+            if path.count("/") == 1:
+                self._files.setdefault(path.partition("/")[0], []).append(path)
+
+    def files(self, folder: str) -> list[str]:
+        """The files right in a folder."""
+        return self._files.get(folder, [])
+
+    def alike(self, path: str) -> str | None:
+        """A file whose path differs by case alone, or by nothing."""
+        if not self._alike:
+            self._alike = {it.lower(): it for it in reversed(self.tree.paths())}
+        return self._alike.get(path.lower())
+
+    def problem(self, module: Module) -> Problem | None:
+        """What the target's Python has against a script."""
+        if module.path not in self._problems:
+            problem = problem_on(module, self.target.version, compiled=True)
+            self._problems[module.path] = problem
+        return self._problems[module.path]
+
+    def may_make(self, module: ModuleValue, name: str) -> bool:
+        """Whether functions of a module that was followed may make the name."""
+        path = module.path or ""
+        if path not in self._made:
+            tree = self.evaluation.syntax_of(module)
+            self._made[path] = _made_when_run(tree) if tree is not None else frozenset()
+        return not self._made[path].isdisjoint({name, _ANY})
 
 
 class _Reader:
     """What is found out about one folder."""
 
-    def __init__(
-        self, tree: Tree, reach: Reach, target: Target, left_out: LeftOut, folder: str
-    ) -> None:
+    def __init__(self, app: _Folders, folder: str) -> None:
         self.findings: list[Finding] = []
         self.unknown: list[str] = []
-        self._tree = tree
-        self._reach = reach
-        self._target = target
-        self._left_out = left_out
+        self._app = app
+        self._tree = app.tree
+        self._target = app.target
+        self._left_out = app.left_out
         self._folder = folder
         self._path = f"{folder}/{FUNCTION_JSON}"
         self._document = Document(value=None, lines={})
@@ -132,6 +201,14 @@ class _Reader:
         )
 
     def _load(self) -> dict[str, Any] | None:
+        size = self._tree.size(self._path)
+        if size > min(LARGEST_JSON, self._app.json_left):
+            what = f"it has {size:,} bytes" if size > LARGEST_JSON else "with the others it has"
+            what += ", more than is read of such a file" if size > LARGEST_JSON else " too much"
+            self.findings.append(_unread(f"{what}: it is not checked", self._path))
+            self.unknown.append(f"{self._path}: {what} to be read")
+            return None
+        self._app.json_left -= size
         try:
             self._document = parse_json(self._tree.read(self._path))
         except JsonError as error:
@@ -257,15 +334,14 @@ class _Reader:
 
     def _named(self, given: str) -> str | None:
         path = posixpath.normpath(posixpath.join(self._folder, given))
-        paths = self._tree.paths()
-        if path in paths:
+        if path in self._app.paths:
             return path
         line = self._document.line("scriptFile")
         if (rule := self._left_out(path)) is not None:
             message = f"its script {path} is left out of the package by {rule}"
             self._report("AZP111", message, line, f"keep it: add !/{path} to .funcignore")
             return None
-        alike = next((it for it in paths if it.lower() == path.lower()), None)
+        alike = self._app.alike(path)
         hint = f"there is {alike}: upper and lower case count" if alike else "correct scriptFile"
         if "\\" in given:
             hint = "write it with forward slashes"
@@ -273,8 +349,7 @@ class _Reader:
         return None
 
     def _only_script(self) -> str | None:
-        start = f"{self._folder}/"
-        inside = [p for p in self._tree.paths() if p.startswith(start) and p.count("/") == 1]
+        inside = self._app.files(self._folder)
         files = [it for it in inside if it.lower() != self._path.lower()]
         if len(files) == 1:
             return files[0]
@@ -297,7 +372,7 @@ class _Reader:
     ) -> tuple[int | None, tuple[str, ...] | None]:
         """The line and the parameters of the function that the script has."""
         module = parse_module(self._tree, script)
-        problem = problem_on(module, self._target.version, compiled=True)
+        problem = self._app.problem(module)
         if problem is not None and problem.kind == "unknown":
             self.unknown.append(f"{script}:{problem.line or 1}: {problem.message}")
             return None, None
@@ -310,11 +385,14 @@ class _Reader:
                 script,
             )
             return None, None
-        evaluation = Evaluation(self._tree, self._reach, self._target.version)
+        evaluation = self._app.evaluation
         followed = self._follow(evaluation, script)
         entry = table.get("entryPoint")
         name = entry if isinstance(entry, str) and entry else "main"
         found = self._entry_point(evaluation, followed, name)
+        if evaluation.exhausted:
+            self.unknown.append(f"{script}: {_MORE_CODE}")
+            return None, None
         if found is None:
             return None, None
         if found.parameters is None:
@@ -342,7 +420,7 @@ class _Reader:
         path = module.path or ""
         if isinstance(value, FunctionValue):
             return value
-        if _is_made_when_run(evaluation.syntax_of(module), name):
+        if self._app.may_make(module, name):
             self.unknown.append(f"{path}: whether there is a {name} can't be known")
         elif name not in module.names and not module.star:
             self._report(
@@ -368,6 +446,12 @@ class _Reader:
         if parameters is None or not bindings or any(it.name is None for it in bindings):
             return
         script = found.module.path
+        try:
+            evaluation.spend(len(parameters.names))
+        except ExhaustedError:
+            evaluation.exhausted = True
+            self.unknown.append(f"{script}: {_MORE_CODE}")
+            return
         loose = missing_bindings(evaluation, parameters, bindings, clients=False)
         if loose:
             self._report(
@@ -388,10 +472,8 @@ class _Reader:
             self._report("AZP213", f"{self._folder}: {message}", found.line, hint, script)
 
 
-def _is_made_when_run(tree: ast.Module | None, name: str) -> bool:
-    """Whether a function of the module may make the name, as a global one or by __getattr__."""
-    if tree is None:
-        return False
-    return any(isinstance(it, ast.Global) and name in it.names for it in ast.walk(tree)) or any(
-        isinstance(it, ast.FunctionDef) and it.name == "__getattr__" for it in tree.body
-    )
+def _made_when_run(tree: ast.Module) -> frozenset[str]:
+    """The global names that functions of a module assign, and __getattr__, which makes any."""
+    names = {name for it in ast.walk(tree) if isinstance(it, ast.Global) for name in it.names}
+    names |= {_ANY for it in tree.body if isinstance(it, ast.FunctionDef) and it.name == _ANY}
+    return frozenset(names)

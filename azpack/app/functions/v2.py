@@ -104,7 +104,8 @@ class _Reader:
         findings = list(self._syntax_findings())
         apps = list(dict.fromkeys(self._apps.values()))
         builders = [it for app in apps for it in app.functions]
-        if not findings:
+        # Of what was followed in part, what seems to be missing may be there.
+        if not findings and not self._evaluation.exhausted:
             findings += self._app_findings(apps)
             for app in apps:
                 findings += self._name_findings(app)
@@ -112,9 +113,9 @@ class _Reader:
                 findings += self._function_findings(builder)
             findings += self._broken_findings()
             findings += self._bare_findings()
-            findings += self._blueprint_findings(builders)
+            findings += self._blueprint_findings(frozenset(builders))
         unknown = dict.fromkeys((*self._evaluation.doubts, *self._unknown))
-        reached = self._reach.from_module(self._path)
+        reached = self._reach.from_modules(self._path)
         return V2App(
             functions=tuple(
                 _function(builder, app) for app in apps for builder in dict.fromkeys(app.functions)
@@ -128,13 +129,15 @@ class _Reader:
     def _is_open(self, apps: list[App]) -> bool:
         """Whether there may be functions that are not known."""
         return bool(
-            any(app.doubts or not app.certain for app in apps)
-            or any(self._reach.is_dynamic(it) for it in self._reach.from_module(self._path))
+            self._evaluation.exhausted
+            or any(app.doubts or not app.certain for app in apps)
+            or any(self._reach.is_dynamic(it) for it in self._reach.from_modules(self._path))
             or self._module.star - {"azure.functions", "azure.durable_functions"}
         )
 
     def _syntax_findings(self) -> Iterator[Finding]:
         """AZP301 for the script; of another module with functions it may be a doubt alone."""
+        broken = {each.path for each in self._broken}
         for path in self._evaluation.followed:
             own = path == self._path
             problem = problem_on(parse_module(self._tree, path), self._target.version, compiled=own)
@@ -142,7 +145,7 @@ class _Reader:
                 continue
             if problem.kind == "syntax" and own:
                 yield syntax_error(path, problem, self._target.python, f", {_NOTHING_LISTED}")
-            elif all(path != each.path for each in self._broken):
+            elif path not in broken:
                 self._evaluation.doubt(path, problem.line, problem.message)
 
     def _broken_findings(self) -> Iterator[Finding]:
@@ -322,7 +325,7 @@ class _Reader:
                 f"write @app.{method.name}(...), with parentheses",
             )
 
-    def _blueprint_findings(self, builders: list[Builder]) -> Iterator[Finding]:
+    def _blueprint_findings(self, builders: frozenset[Builder]) -> Iterator[Finding]:
         """AZP306, for blueprints of the modules that are imported, and of those that are not."""
         evaluation = self._evaluation
         if not self._apps or any(app.doubts for app in self._apps.values()):
@@ -332,7 +335,7 @@ class _Reader:
                 yield from _unregistered(app, builders)
         if evaluation.imports_dynamically:
             return
-        reached = self._reach.from_module(self._path)
+        reached = self._reach.from_modules(self._path)
         if any(self._reach.is_dynamic(path) for path in reached):
             return
         for path in python_files(self._tree):
@@ -344,7 +347,7 @@ class _Reader:
     def _never_imported(self, path: str) -> Iterator[Finding]:
         other = Evaluation(self._tree, self._reach, self._target.version)
         other.load(path.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
-        for app in other.apps:
+        for app in other.apps if not other.exhausted else ():
             if app.path == path and app.kind == "blueprint" and app.functions and not app.doubts:
                 yield _finding(
                     "AZP306",
@@ -369,7 +372,7 @@ def _function(builder: Builder, app: App) -> Function:
     )
 
 
-def _unregistered(app: App, builders: list[Builder]) -> Iterator[Finding]:
+def _unregistered(app: App, builders: frozenset[Builder]) -> Iterator[Finding]:
     late = [it for it in app.functions if it not in builders and it.certain]
     if not app.registered:
         yield _finding(

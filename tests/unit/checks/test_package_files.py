@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -114,15 +115,65 @@ def test_no_dependencies_in_a_package_for_a_remote_build(tmp_path: Path) -> None
     assert found.grounds == "app.manifest.json"
 
 
-def test_a_zip_made_by_windows(tmp_path: Path) -> None:
-    files = {path.replace("/", "\\"): content for path, content in {**APP, **ONE}.items()}
-    fields = {path.encode(): {"system": 0, "mode": 0} for path in files}
-    path = tmp_path / "app.zip"
-    path.write_bytes(raw_zip([(p.encode(), c) for p, c in files.items()], fields=fields))
-    found = inspect(path)
+def zipped(path: Path, files: Mapping[str, bytes], *, by: str) -> Path:
+    """A zip as programs of Windows and macOS make it, of which there are none here."""
+    own = {"system": 0, "mode": 0} if by != "ditto" else {}
+    names = {name.replace("/", "\\") if by == ".NET" else name: name for name in files}
+    entries = [(shown.encode(), files[name]) for shown, name in names.items()]
+    fields = {name: own for name, _ in entries}
+    path.write_bytes(raw_zip(entries, fields=fields, on_macos=by == "ditto"))
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+    return path
+
+
+def test_a_zip_with_backslashes(tmp_path: Path) -> None:
+    found = inspect(zipped(tmp_path / "app.zip", {**APP, **ONE}, by=".NET"))
     assert codes_of(found.findings) == [("AZP505", "error")]
     assert "and 3 more entries" in found.findings[0].message
+    assert "PowerShell" in (found.findings[0].hint or "")
     assert [entry.name for entry in found.distributions] == ["one"]
+
+
+def test_a_zip_without_modes(tmp_path: Path) -> None:
+    found = inspect(zipped(tmp_path / "app.zip", {**APP, **ONE}, by="Explorer"))
+    assert found.findings == ()
+    assert {entry.mode for entry in found.files} == {0}
+
+
+@pytest.mark.parametrize(
+    ("by", "said", "mend"),
+    [
+        (".NET", "as on Windows", "select all"),
+        ("Explorer", "as on Windows", "select all"),
+        ("ditto", "as the Finder of macOS", "zip -rX"),
+        ("zip", "of the package: Azure", "zip -r ../app.zip"),
+    ],
+)
+def test_who_zipped_the_folder_itself(by: str, said: str, mend: str, tmp_path: Path) -> None:
+    files = below("app/", APP, ONE)
+    if by == "ditto":
+        files |= {"__MACOSX/app/._host.json": b"\0\5\x16\7", "app/.DS_Store": b"\0\0\0\1"}
+    if by == "zip":
+        path = write_package(tmp_path / "app.zip", files)
+    else:
+        path = zipped(tmp_path / "app.zip", files, by=by)
+    found = {finding.code: finding for finding in findings_of(path)}
+    assert said in found["AZP501"].message
+    assert mend in (found["AZP501"].hint or "")
+    assert ("AZP505" in found) == (by == ".NET")
+    assert ("AZP603" in found) == (by == "ditto")
+
+
+@pytest.mark.parametrize(
+    "added", [["__MACOSX/._host.json"], [".DS_Store"], [".python_packages/.DS_Store", "F/._x.py"]]
+)
+def test_what_macos_adds(added: list[str], tmp_path: Path) -> None:
+    files = {**APP, **dict.fromkeys(added, b"\0\5\x16\7")}
+    (finding,) = findings_of(zipped(tmp_path / "app.zip", files, by="ditto"))
+    assert (finding.code, finding.severity) == ("AZP603", "warning")
+    assert f"{added[0]} and 1 more that macOS" in finding.message or len(added) == 1
+    assert "of no use on Azure" in finding.message
 
 
 @pytest.mark.parametrize(

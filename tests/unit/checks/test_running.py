@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from azpack.app.functions import AppModel
+from azpack.checks import running
 from azpack.checks.running import check_tree
 from azpack.checks.selection import Selection
 from azpack.findings import Finding
@@ -106,6 +107,24 @@ def test_comments_in_odd_places(text: str, ignored: bool) -> None:
     assert codes({"x.py": text}, select=("AZP107",)) == ([] if ignored else ["AZP107"])
 
 
+@pytest.mark.parametrize("limit", ["_LARGEST_TOKENIZED", "_MOST_TOKENIZED"])
+def test_large_files_are_taken_line_by_line(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    of_statement = STATEMENT.format("", "  # azpack: ignore[AZP107]")
+    of_line = "from . import a  # azpack: ignore[AZP107]\n"
+    assert codes({"x.py": of_statement + of_line}, select=("AZP107",)) == []
+    monkeypatch.setattr(running, limit, 20)
+    assert codes({"x.py": of_statement + of_line}, select=("AZP107",)) == ["AZP107"]
+
+
+def test_no_cut_off_password_is_quoted() -> None:
+    url = "https://user:running-pa55word@example.test/"
+    before = "x" * (running._LONGEST_MESSAGE // 2 - 20)
+    long = Finding(code="AZP104", severity="error", message=f"{before}{url}{'y' * 900}")
+    (found,) = check_tree(subject({}, long), Selection(select=("AZP104",)))
+    assert "running-pa55" not in found.message
+    assert len(found.message) < 900
+
+
 def test_comments_where_the_syntax_is_wrong() -> None:
     broken = Finding(code="AZP301", severity="error", message="x", path="x.py", line=2)
     text = "x = (\nfrom . import a  # azpack: ignore[AZP301]\n"
@@ -127,3 +146,22 @@ def test_files_that_are_not_there() -> None:
 def test_all_is_selected_by_default() -> None:
     found = {it.code for it in check_tree(subject({"local.settings.json": ""}))}
     assert {"AZP114", "AZP601"} <= found
+
+
+def test_no_more_of_a_rule_than_anybody_reads() -> None:
+    many = [
+        Finding(code="AZP301", severity="error", message="x", path=f"{at:04}.py")
+        for at in range(1_234)
+    ]
+    found = check_tree(subject({}, *many), Selection(select=("AZP301",)))
+    assert len(found) == 1_001
+    assert (found[999].path, found[-1].severity) == ("0999.py", "error")
+    assert found[-1].message == "234 more of these are not listed"
+
+
+def test_messages_are_fit_for_a_terminal() -> None:
+    odd = Finding(code="AZP301", severity="error", message="\x1b[31m" + "a" * 5_000 + "end")
+    (found,) = check_tree(subject({}, odd), Selection(select=("AZP301",)))
+    assert found.message.startswith("\\x1b[31maaa")
+    assert found.message.endswith("aaaend")
+    assert len(found.message) < 1_000

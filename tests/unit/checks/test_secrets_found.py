@@ -140,3 +140,10 @@ def test_bytecode_that_an_import_takes_unseen_is_no_ballast() -> None:
 def test_ballast_that_is_wanted(tmp_path: Path) -> None:
     files = {".funcignore": "!node_modules/\n", "node_modules/a.js": "", "b.py": ""}
     assert codes(secrets_found.check, project_of(tmp_path, files)) == []
+
+
+def test_what_is_masked() -> None:
+    server = f"Server=x;User ID=me;Password={LETTERS[:16]};"
+    of_none = f"Password={LETTERS[:16]}; é"
+    assert secrets_found.masked(of_none) == of_none
+    assert secrets_found.masked(server * 2) == "Server=x;User ID=me;Password=****;" * 2

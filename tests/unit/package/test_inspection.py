@@ -7,6 +7,7 @@ import pytest
 
 from azpack.package.detection import Wishes
 from azpack.package.inspection import inspect_package, inspection_table
+from azpack.report.inspection_markdown import inspection_markdown
 from azpack.report.overview import overview_lines
 from tests.objects import make_object
 from tests.packages import APP, SITE, codes_of, distribution, inspect, raw_zip, write_package
@@ -121,6 +122,29 @@ def test_names_do_nothing_to_a_terminal(tmp_path: Path) -> None:
     info = f"{SITE}one-1.0.dist-info/METADATA"
     part[info] = part[info].replace(b"Name: one", b"Name: \x1b[31mred")
     assert all(line.isprintable() for line in overview_lines(inspect(tmp_path, APP, part)))
+
+
+def test_no_cut_off_password_is_shown(tmp_path: Path) -> None:
+    # The columns are cut before the @, behind which the text is known to be a password.
+    secret = "overview-pa55word-" + "x" * 60
+    route = f"https://user:{secret}@example.test/{{name}}"
+    script = APP["function_app.py"].replace(b"hello/{name}", route.encode())
+    found = inspect(tmp_path, {**APP, "function_app.py": script})
+    assert found.routes[0] is not None
+    assert secret in found.routes[0]
+    text = "\n".join(overview_lines(found)) + inspection_markdown(found)
+    assert "overview-pa55" not in text
+    assert "https://****@" in text
+
+
+@pytest.mark.parametrize("char", "\u061c\u200e\u200f\u202a\u202e\u2066\u2069")
+def test_names_that_reorder_what_is_seen(char: str, tmp_path: Path) -> None:
+    part = distribution("one", files={f"one/a{char}b.py": b"x" * 1000})
+    found = inspect(tmp_path, APP, part)
+    assert found.findings == ()
+    text = "\n".join(overview_lines(found)) + inspection_markdown(found)
+    assert char not in text
+    assert f"a&#92;u{ord(char):04x}b.py" in text
 
 
 def test_an_app_that_can_not_be_read_lacks_nothing(tmp_path: Path) -> None:

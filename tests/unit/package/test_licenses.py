@@ -4,13 +4,13 @@ import pytest
 from cyclonedx.spdx import is_supported_id
 
 from azpack.package.installed import headers
-from azpack.package.licenses import _spdx_of_classifiers, declared_licenses
+from azpack.package.licenses import LICENSE_FIELDS, _spdx_of_classifiers, declared_licenses
 
 OSI = "Classifier: License :: OSI Approved"
 
 
 def declared(*lines: str) -> tuple[str, ...]:
-    return declared_licenses(headers("\n".join(lines).encode()))
+    return declared_licenses(headers("\n".join(lines).encode(), LICENSE_FIELDS))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import resource
-import time
 import zipfile
 import zlib
 from typing import TYPE_CHECKING
@@ -178,12 +177,13 @@ def test_what_is_no_file(tmp_path: Path) -> None:
         ZipTree(tmp_path)
 
 
-def test_no_more_is_read_than_asked_for(tmp_path: Path) -> None:
-    with opened(tmp_path, raw_zip([(b"bomb", bytes(200 * MIB))])) as tree:
-        started = time.perf_counter()
-        assert tree.read("bomb", 100) == bytes(100)
-        assert time.perf_counter() - started < 0.05
+def test_no_more_is_read_than_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = raw_zip([(b"bomb", bytes(200 * MIB))])
+    with opened(tmp_path, content) as tree:
         assert sum(len(piece) for piece in tree.pieces("bomb")) == 200 * MIB
+    monkeypatch.setattr(zip_tree, "_MOST_INFLATED", MIB)
+    with opened(tmp_path, content) as tree:
+        assert tree.read("bomb", 100) == bytes(100)
 
 
 def test_reading_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,10 +209,8 @@ def test_a_hundred_thousand_entries(tmp_path: Path) -> None:
     (tmp_path / "app.zip").write_bytes(raw_zip(entries))
     del entries
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    started = time.perf_counter()
     inspection = inspect(tmp_path)
     assert inspection.package.entries == 100_002
-    assert time.perf_counter() - started < 30
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000
 
 
@@ -224,15 +222,6 @@ def test_number_of_entries_that_overflowed(tmp_path: Path) -> None:
     end[-14:-10] = b"\5\0\5\0"
     with opened(tmp_path, bytes(end)) as tree:
         assert tree.count == 0x10005
-
-
-def test_deep_nesting_takes_no_time(tmp_path: Path) -> None:
-    entries = [(b"/".join([b"%d" % number] * 190), b"") for number in range(2000)]
-    entries += [(name.encode(), content) for name, content in APP.items()]
-    (tmp_path / "app.zip").write_bytes(raw_zip(entries))
-    started = time.perf_counter()
-    inspect(tmp_path)
-    assert time.perf_counter() - started < 10
 
 
 def write_sample(folder: Path) -> bytes:
