@@ -23,8 +23,8 @@ from azpack.store import damaged_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
+    from azpack.app.collect import FileSet
     from azpack.package.bytecode import Bytecode, Compiler, Uncompiled
     from azpack.store import Store
 
