@@ -10,7 +10,7 @@ setup: $(VENV)/.installed
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev --group docs
 	touch $@
 
 demo: setup
@@ -29,8 +29,8 @@ format: setup
 	$(BIN)/ruff format .
 
 docs: setup
-	$(BIN)/python -c 'from azpack.report.rules_page import rules_page as page; print(page(), end="")' \
-	    > docs/rules.md
+	$(BIN)/python -m tools.generated_pages
+	$(BIN)/zensical build --clean --strict
 
 fuzz: setup
 	$(BIN)/python -m tests.fuzz_inspect --seconds $(FUZZ_SECONDS)
@@ -38,6 +38,7 @@ fuzz: setup
 bench: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
 	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python benchmarks/cold_start.py
 
 clean:
-	rm -rf $(VENV) build dist benchmarks/work .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .cache build dist site benchmarks/work .mypy_cache .pytest_cache .ruff_cache

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from azpack.deps.lock import Lock, LockedDistribution
     from azpack.deps.obtain import Obtained
     from azpack.deps.requirements import Requirements
+    from azpack.package.cuts import Tailoring
     from azpack.request import Request
     from azpack.store import Store
 
@@ -95,7 +96,9 @@ def _describe(record: Mapping[str, str]) -> str:
     return f"Python {record.get('python')} on {record.get('platform')}"
 
 
-def find_dependencies(request: Request, *, timestamp: int) -> Dependencies | None:
+def find_dependencies(
+    request: Request, *, timestamp: int, tailoring: Tailoring | None = None
+) -> Dependencies | None:
     """Bring a project's dependencies into the store, as one segment of a zip.
 
     Returns:
@@ -110,7 +113,7 @@ def find_dependencies(request: Request, *, timestamp: int) -> Dependencies | Non
     with request.clock.stage("resolve"):
         requirements = request.requirements()
         overrides = requirements.overrides if requirements is not None else ()
-        choice = _LockChoice.make(request, requirements, timestamp)
+        choice = _LockChoice.make(request, requirements, timestamp, tailoring)
         plan = choice.plan
         if plan is not None and (segment := find_segment(store, plan.segment)) is not None:
             return Dependencies(
@@ -124,11 +127,13 @@ def find_dependencies(request: Request, *, timestamp: int) -> Dependencies | Non
             request.progress.warn("the project lists no dependencies: the package holds none")
             return None
         lock = _find_lock(request, requirements, use_file=choice.fits)
-    obtained = _obtain(request, requirements, lock)
+    obtained = obtain(request, requirements, lock)
     wheels = obtained.wheels
     with request.clock.stage("segment"):
         python = request.target.full_version
-        segment_key, segment = make_segment(store, wheels, python=python, timestamp=timestamp)
+        segment_key, segment = make_segment(
+            store, wheels, python=python, timestamp=timestamp, tailoring=tailoring
+        )
     distributions = tuple(wheel.distribution for wheel in wheels)
     in_container = _container_of(request, obtained)
     if choice.fits and not any(entry.is_path for entry in lock.distributions):
@@ -349,14 +354,18 @@ class _LockChoice:
 
     @classmethod
     def make(
-        cls, request: Request, requirements: Requirements | None, timestamp: int
+        cls,
+        request: Request,
+        requirements: Requirements | None,
+        timestamp: int,
+        tailoring: Tailoring | None = None,
     ) -> _LockChoice:
         path = request.lock_path()
         content = _read(path)
         record = LockRecord(requirements_digest="", target={})
         if content is None:
             return cls(fits=False, key="", record=record, plan=None)
-        key = _plan_key(content, request, timestamp)
+        key = _plan_key(content, request, timestamp, tailoring)
         plan = _Plan.find(request.store, key)
         record = plan.record if plan is not None else _read_record(path)
         if doubt := record.doubt(request, requirements):
@@ -390,7 +399,13 @@ def _read(path: Path) -> bytes | None:
         raise FileError("unreadable", f"{path} can't be read: {error.strerror}") from error
 
 
-def _obtain(request: Request, requirements: Requirements | None, lock: Lock) -> Obtained:
+def obtain(request: Request, requirements: Requirements | None, lock: Lock) -> Obtained:
+    """Bring the wheels of a lock into the store, building what the mode lets be built.
+
+    Raises:
+        WheelError: a wheel can't be had, checked or built.
+        UnreachableError: an index or the engine does not answer, or refuses.
+    """
     from azpack.deps.build_constraints import find_build_constraints
     from azpack.deps.obtain import Sources, obtain_wheels
     from azpack.deps.resolver import name_in
@@ -450,7 +465,9 @@ class _Plan:
         store.record_plan(key, json.dumps(asdict(self)))
 
 
-def _plan_key(content: bytes, request: Request, timestamp: int) -> str:
+def _plan_key(
+    content: bytes, request: Request, timestamp: int, tailoring: Tailoring | None = None
+) -> str:
     parts = [
         LAYOUT,
         hashlib.sha256(content).hexdigest(),
@@ -461,5 +478,6 @@ def _plan_key(content: bytes, request: Request, timestamp: int) -> str:
         *request.options.extras,
         "",
         *request.options.groups,
+        *(tailoring.key if tailoring is not None else ()),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -55,6 +55,9 @@ class Options:
     per_file_ignores: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     checksum: bool = False
     sbom: Path | None = None
+    verify: bool = False
+    compile: bool = False
+    slim: bool = False
     cache_dir: Path | None = None
 
     @classmethod

@@ -34,7 +34,7 @@ def check_first(request: Request, files: FileSet) -> Checked:
     """What is to be said of the project, unless that is not wanted."""
     if request.options.no_check:
         return Checked(findings=())
-    selection = _selection(request.options)
+    selection = selection_of(request.options)
     with request.clock.stage("check"):
         return check_project_once(files, request.target, selection, request.store)
 
@@ -81,6 +81,7 @@ def pack(
             timestamp=timestamp,
             checksum=request.options.checksum,
             written=contents.written,
+            compiled=contents.app.sources if contents.app is not None else {},
             accept=None if request.options.no_check else accept,
         )
         request.progress.advance(package.size)
@@ -89,7 +90,7 @@ def pack(
 
 def _check_package(request: Request, built: BuiltPackage, before: Checked) -> tuple[Finding, ...]:
     with request.clock.stage("check"):
-        checked = check_package_once(built, before, _selection(request.options), request.store)
+        checked = check_package_once(built, before, selection_of(request.options), request.store)
         checked.remember(request.store)
     return checked.findings
 
@@ -111,11 +112,12 @@ def all_findings(
     request: Request, of_project: Sequence[Finding], others: Sequence[Finding]
 ) -> tuple[Finding, ...]:
     """All that was found, of the target, the project and its dependencies, each once."""
-    of_target = _selection(request.options).filter(support_findings(request.target))
+    of_target = selection_of(request.options).filter(support_findings(request.target))
     return tuple(dict.fromkeys((*of_target, *of_project, *others)))
 
 
-def _selection(options: Options) -> Selection:
+def selection_of(options: Options) -> Selection:
+    """The rules that the options choose."""
     return Selection.from_settings(
         {
             "select": options.select,

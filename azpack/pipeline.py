@@ -22,14 +22,14 @@ from azpack.package.manifest import (
     make_manifest,
     write_companions,
 )
-from azpack.packing import all_findings, check_first, pack, refuse_errors
+from azpack.packing import all_findings, check_first, pack, refuse_errors, selection_of
 from azpack.request import Request, make_request, target_of
 from azpack.sbom import check_sbom, write_sbom
 from azpack.stopwatch import Stopwatch
 from azpack.target.plans import find_publishing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from azpack.app.collect import FileSet
@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from azpack.deps.distribution import Distribution
     from azpack.deps.lock import LockedDistribution
     from azpack.options import Options
+    from azpack.package.app_bytecode import AppBytecode
     from azpack.package.assemble import Package
+    from azpack.package.cuts import Compiled, LeftOut
     from azpack.package.segment import Collision, Segment
     from azpack.progress import Progress
     from azpack.remote import RemoteBuild
@@ -46,6 +48,12 @@ if TYPE_CHECKING:
     from azpack.target.target import Target
 
 _SHOWN_NAMES = 8
+# Why an option has no place in a mode.
+_NOT_FOR = {
+    ("--compile", "remote"): "the platform installs the dependencies",
+    ("--slim", "remote"): "the platform installs the dependencies",
+    ("--slim", "none"): ".python_packages is packed as it is",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +62,8 @@ class Contents:
 
     `source` is the file that lists the dependencies, empty where there is none; `remote` is what
     the platform is to install, in mode remote, and `in_container` what was built in a container.
-    `overrides` are requirements that stand in the place of what distributions ask for.
+    `overrides` are requirements that stand in the place of what distributions ask for, `app` is the
+    app's own bytecode, where bytecode is asked for.
     """
 
     distributions: tuple[Distribution, ...] = ()
@@ -63,12 +72,28 @@ class Contents:
     remote: RemoteBuild | None = None
     in_container: InContainer | None = None
     overrides: tuple[str, ...] = ()
+    app: AppBytecode | None = None
     findings: tuple[Finding, ...] = ()
 
     @property
     def written(self) -> Mapping[str, bytes]:
         """The files that azpack adds to the project's, or puts in their place, by path."""
-        return self.remote.written if self.remote is not None else {}
+        if self.remote is not None:
+            return self.remote.written
+        return self.app.written if self.app is not None else {}
+
+    @property
+    def compiled(self) -> Compiled | None:
+        """All bytecode that was made for the package; None where none is asked for."""
+        of_dependencies = self.segment.compiled if self.segment is not None else None
+        if self.app is None or of_dependencies is None:
+            return self.app.compiled if self.app is not None else None
+        return self.app.compiled.joined(of_dependencies)
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...] | None:
+        """What was left out of each distribution; None where that is not asked for."""
+        return self.segment.left_out if self.segment is not None else None
 
     @property
     def app_settings(self) -> Mapping[str, str]:
@@ -128,7 +153,7 @@ def build(
     with closing(make_request(project, options, target, environ, progress, clock)) as request:
         checked = check_first(request, files)
         refuse_errors(checked.findings)
-        contents = _find_contents(request, files, mode, timestamp)
+        contents = _find_contents(request, files, mode, timestamp, checked.findings)
         checked.remember(request.store)
     if contents.in_container is not None:
         mode, mode_reason = "docker", _explain_container(contents, target)
@@ -161,12 +186,15 @@ def _manifest(result: Result, publishing: Publishing) -> dict[str, Any]:
         publishing=publishing,
         remote=result.contents.remote,
         in_container=result.contents.in_container,
+        compiled=result.contents.compiled,
+        left_out=result.contents.left_out,
     )
 
 
-def _find_contents(request: Request, files: FileSet, mode: str, timestamp: int) -> Contents:
-    if mode == "none":
-        return Contents()
+def _find_contents(
+    request: Request, files: FileSet, mode: str, timestamp: int, known: Sequence[Finding]
+) -> Contents:
+    """`known` is what was found already."""
     if mode == "remote":
         remote = _plan_remote(request, files)
         return Contents(
@@ -175,17 +203,36 @@ def _find_contents(request: Request, files: FileSet, mode: str, timestamp: int) 
             remote=remote,
             findings=remote.findings,
         )
-    found = find_dependencies(request, timestamp=timestamp)
+    tailoring = app = None
+    if request.options.compile or request.options.slim:
+        from azpack.compiling import TargetCompiler
+        from azpack.tailoring import compile_own, find_tailoring
+
+        compiler = TargetCompiler(request)
+        tailoring = find_tailoring(request, files, compiler)
+        app = compile_own(request, files, compiler)
+    chosen = selection_of(request.options).filter(app.findings) if app is not None else ()
+    own = tuple(_new(chosen, known))
+    found = None
+    if mode != "none":
+        found = find_dependencies(request, timestamp=timestamp, tailoring=tailoring)
     if found is None:
-        return Contents()
+        return Contents(app=app, findings=own)
     return Contents(
         distributions=found.distributions,
         segment=found.segment,
         source=found.source,
         in_container=found.in_container,
         overrides=found.overrides,
-        findings=tuple(map(_collision_finding, found.segment.collisions)),
+        app=app,
+        findings=(*own, *map(_collision_finding, found.segment.collisions)),
     )
+
+
+def _new(findings: Sequence[Finding], known: Sequence[Finding]) -> Iterator[Finding]:
+    """Findings at places of which the same is not said yet."""
+    said = {(finding.code, finding.path) for finding in known}
+    return (finding for finding in findings if (finding.code, finding.path) not in said)
 
 
 def _plan_remote(request: Request, files: FileSet) -> RemoteBuild:
@@ -282,6 +329,12 @@ def choose_mode(options: Options) -> tuple[str, str]:
             "contradiction", f"--no-pin is for --mode remote, and the mode is {mode}",
             hint="in the other modes the dependencies are in the package",
         )  # fmt: skip
+    for option, asked in (("--compile", options.compile), ("--slim", options.slim)):
+        if asked and (why := _NOT_FOR.get((option, mode))):
+            raise UsageError(
+                "contradiction", f"{option} is not for --mode {mode}: {why}",
+                hint=f"leave {option} out, or build in another mode",
+            )  # fmt: skip
     if mode == "auto":
         return "local", "wheels come from the index; what has none is built on this machine"
     return mode, "asked for"

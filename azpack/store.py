@@ -4,6 +4,7 @@
                     contents.json       (azpack.deps.distribution.WheelContents)
     built/KEY                           the SHA-256 of the wheel that an sdist was built to
     segments/KEY/                       the dependencies' part of a zip (azpack.package.segment)
+    bytecode/KEY/                       compiled sources (azpack.package.bytecode)
     plans/KEY                           what a lock came to: distributions and segment
     tools/NAME/                         a program that azpack runs, in an environment of its own
     tmp/                                what is being written
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 
 # Raised when the meaning of what is stored changes: what an older azpack left is not read.
 _FORMAT = "v1"
-_SECTIONS = frozenset({"wheels", "built", "segments", "plans", "tools", "tmp", ".DS_Store"})
+_SECTIONS = frozenset(
+    {"wheels", "built", "segments", "bytecode", "plans", "tools", "tmp", ".DS_Store"}
+)
 # When what a killed build left is no build's any more.
 ABANDONED_SECONDS = 24 * 3600
 
@@ -70,6 +73,10 @@ class Store:
     def segment_folder(self, key: str) -> Path:
         """Where the segment under this key stands, or would stand."""
         return self._root / "segments" / key
+
+    def bytecode_folder(self, key: str) -> Path:
+        """Where the bytecode under this key stands, or would stand."""
+        return self._root / "bytecode" / key
 
     def tool_folder(self, name: str) -> Path:
         """Where the environment of a tool stands, or would stand."""
@@ -166,6 +173,7 @@ class Store:
             self._section("wheels", "wheels/*/*"),
             self._section("built", "built/*"),
             self._section("segments", "segments/*"),
+            self._section("bytecode", "bytecode/*"),
             self._section("plans", "plans/*"),
             self._section("tools", "tools/*"),
             self._section("tmp", "tmp/*"),
@@ -182,7 +190,7 @@ class Store:
             The number of bytes that were freed.
         """
         unused = unused_days * 24 * 3600
-        patterns = ("wheels/*/*", "segments/*", "built/*", "plans/*", "tools/*")
+        patterns = ("wheels/*/*", "segments/*", "bytecode/*", "built/*", "plans/*", "tools/*")
         ages = {**dict.fromkeys(patterns, unused), "tmp/*": ABANDONED_SECONDS}
         now = time.time()
         freed = 0

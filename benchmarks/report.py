@@ -73,7 +73,7 @@ _BLUE, _PALE_BLUE, _GREY, _INK = "#0969da", "#9cc9f5", "#afb8c1", "#1f2328"
 def text(measured: Mapping[str, Results]) -> str:
     """The whole report as Markdown that also reads well in a terminal."""
     sets = [name for name in measured if name]
-    lines = [_machine(), "", *_times(measured, sets), "", *_others(measured, sets), ""]
+    lines = [machine(), "", *_times(measured, sets), "", *_others(measured, sets), ""]
     lines += [*_notes(sets), "", "Promised, and found:", "", "```"]
     lines += [check.line() for check in checks(measured)]
     return "\n".join([*lines, "```"]) + "\n"
@@ -88,7 +88,8 @@ def write(measured: Mapping[str, Results], content: str) -> tuple[Path, Path]:
     return document, picture
 
 
-def _machine() -> str:
+def machine() -> str:
+    """What was measured on, and with which programs."""
     programs = [("uv", "uv"), ("pip", "pip"), ("shiv", "shiv"), ("pex", "pex")]
     versions = [_version(label, found) for label, name in programs if (found := executable(name))]
     return (
@@ -115,9 +116,9 @@ def _times(measured: Mapping[str, Results], sets: Sequence[str]) -> Iterator[str
             cells = [row.label]
             for name, value in zip(sets, found, strict=True):
                 first = seconds(measured[name], section.rows[0].key)
-                cells += [_seconds(value), _ratio(value, first)]
+                cells += [shown_seconds(value), _ratio(value, first)]
             rows.append([*cells, _runs(measured, sets, row.key)])
-    return _table(rows)
+    return table(rows)
 
 
 def _others(measured: Mapping[str, Results], sets: Sequence[str]) -> Iterator[str]:
@@ -130,7 +131,7 @@ def _others(measured: Mapping[str, Results], sets: Sequence[str]) -> Iterator[st
     ):
         if key in start:
             rows.append(
-                [f"{label}, median of {len(start[key].samples)}", _seconds(start[key].median)]
+                [f"{label}, median of {len(start[key].samples)}", shown_seconds(start[key].median)]
             )
     own = {name: measured[name]["azpack"] for name in sets if "azpack" in measured[name]}
     peaks = [f"{name} {measure.memory / MB:.1f} MB" for name, measure in own.items()]
@@ -140,7 +141,7 @@ def _others(measured: Mapping[str, Results], sets: Sequence[str]) -> Iterator[st
     rows.append(["peak memory of `azpack inspect`", ", ".join(peaks)])
     times = [f"{name} {measure.processor:.3f} s" for name, measure in own.items()]
     rows.append(["processor time of `azpack build`, warm", ", ".join(times)])
-    return _table(rows)
+    return table(rows)
 
 
 def _notes(sets: Sequence[str]) -> Iterator[str]:
@@ -165,7 +166,8 @@ def _runs(measured: Mapping[str, Results], sets: Sequence[str], key: str) -> str
     return counts[0] if len(set(counts)) == 1 else ", ".join(counts)
 
 
-def _seconds(value: float | None) -> str:
+def shown_seconds(value: float | None) -> str:
+    """Seconds with three digits that count."""
     if value is None:
         return ""
     return f"{value:.3f} s" if value < 1 else f"{value:.2f} s" if value < 10 else f"{value:.1f} s"
@@ -178,7 +180,8 @@ def _ratio(value: float | None, first: float | None) -> str:
     return f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
 
 
-def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A table in Markdown, of which the first row is the head."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for number, row in enumerate(rows):
         first, *rest = zip(row, widths, strict=True)
@@ -226,7 +229,7 @@ def _draw_set(panel: Any, results: Results, *, title: str) -> None:
             color = _BLUE if "azpack" in row.key else _PALE_BLUE if row.key == "cp" else _GREY
             if value is not None:
                 panel.barh(position, value, height=0.7, color=color)
-                panel.text(value * 1.12, position, _seconds(value), va="center")
+                panel.text(value * 1.12, position, shown_seconds(value), va="center")
             places.append(position)
             labels.append(row.label)
             position += 1

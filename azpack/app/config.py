@@ -38,6 +38,7 @@ SETTINGS = {
         Setting(name="checksum", kind="flag"),
         Setting(name="client-cert", kind="text"),
         Setting(name="color", kind="text", choices=("auto", "always", "never")),
+        Setting(name="compile", kind="flag"),
         Setting(name="docker-before", kind="list", separator="\n"),
         Setting(name="docker-environment", kind="list", option=False),
         Setting(name="docker-image", kind="text"),
@@ -69,6 +70,8 @@ SETTINGS = {
         Setting(name="resolver", kind="text", choices=("uv", "pip-tools")),
         Setting(name="sbom", kind="text"),
         Setting(name="select", kind="list"),
+        Setting(name="slim", kind="flag"),
+        Setting(name="verify", kind="flag"),
     )
 }
 

@@ -211,6 +211,14 @@ def _is_made_up(secret: bytes) -> bool:
     )
 
 
+def _is_taken_unseen(tree: Tree, path: str) -> bool:
+    """Whether it is bytecode that an import takes without a look at its source (PEP 552).
+
+    Nothing but a build for others makes such; it spares each cold start the compiling.
+    """
+    return path.endswith(".pyc") and tree.read(path, 8)[4:] == b"\1\0\0\0"
+
+
 def _check_ballast(tree: Tree, paths: list[str]) -> Iterator[Finding]:
     """One finding for each virtual environment, and for each kind of folder."""
     environments = {
@@ -221,7 +229,7 @@ def _check_ballast(tree: Tree, paths: list[str]) -> Iterator[Finding]:
         match = _BALLAST.search(path)
         if folder is not None:
             found.setdefault(folder, []).append(path)
-        elif match is not None:
+        elif match is not None and not _is_taken_unseen(tree, path):
             found.setdefault(f"{match[1]}/", []).append(path)
     for folder, inside in found.items():
         kind = "a virtual environment" if folder in environments else folder

@@ -16,6 +16,7 @@ _TEXTS = {
     "preflight": "asking the indexes",
     "resolve": "resolving",
     "wheels": "getting wheels",
+    "compile": "compiling",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,14 @@ from azpack.app.project import find_project
 from azpack.cli.build_service import publish_outputs
 from azpack.cli.console import Outcome, counted, folded, format_size
 from azpack.cli.findings_output import project_places
-from azpack.errors import UsageError
+from azpack.errors import AzpackError, UsageError
 from azpack.outputs import find_output
-from azpack.package.manifest import companions_of, target_table
+from azpack.package.manifest import (
+    bytecode_table,
+    companions_of,
+    left_out_table,
+    target_table,
+)
 from azpack.pipeline import build
 from azpack.target.plans import find_publishing
 
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
     from azpack.remote import RemoteBuild
 
 _STANDARD_OUTPUT = Path("-")
+_COLUMNS, _LABEL = 80, 12
 
 
 def run(invocation: Invocation) -> Outcome:
@@ -56,7 +62,35 @@ def _build(project: Project, options: Options, invocation: Invocation) -> Outcom
     )
     _tell_service(result, invocation)
     lines = [str(result.package.path)] if invocation.console.quiet else _lines(result, invocation)
-    return Outcome(data=_data(result), lines=lines, findings=result.findings)
+    outcome = Outcome(data=_data(result), lines=lines, findings=result.findings)
+    return _verified(outcome, project, options, result, invocation) if options.verify else outcome
+
+
+def _verified(
+    outcome: Outcome, project: Project, options: Options, result: Result, invocation: Invocation
+) -> Outcome:
+    """The outcome with the verdict on the package, which stays whatever that is."""
+    from azpack.cli.verify_command import shown_lines
+    from azpack.verifying import verify_build
+    from azpack.worker.verification import verification_table
+
+    progress = invocation.console.progress()
+    try:
+        found = verify_build(project, options, result, environ=os.environ, progress=progress)
+    except AzpackError as error:
+        error.hint = (
+            f"{error.hint}\nthe package is written: {shown_path(result.package.path)}".strip()
+        )
+        raise
+    failing = found.verdict != "passed"
+    lines = list(outcome.lines)
+    if not invocation.console.quiet:
+        lines += ["", *shown_lines(found, invocation)]
+        lines += [f"the package stays: {shown_path(result.package.path)}"] if failing else []
+    elif failing:
+        lines.append(found.verdict)
+    data = {**outcome.data, "verification": verification_table(found)}
+    return replace(outcome, data=data, lines=lines, failing=failing)
 
 
 def _tell_service(result: Result, invocation: Invocation) -> None:
@@ -75,6 +109,11 @@ def _to_standard_output(project: Project, options: Options, invocation: Invocati
     import shutil
     import tempfile
 
+    if options.verify:
+        raise UsageError(
+            "two-results", "--verify would also write to standard output",
+            hint="name a file for the zip",
+        )  # fmt: skip
     if invocation.console.as_json:
         raise UsageError(
             "two-results", "--json and --output - would both write to standard output",
@@ -120,8 +159,18 @@ def _data(result: Result) -> dict[str, Any]:
         "target": target_table(result.target),
         "distributions": [asdict(distribution) for distribution in result.contents.distributions],
         "files": {"included": len(result.files.included), "ignored": len(result.files.ignored)},
+        **_tailored(result),
         "findings": [],
         "timings": {stage: round(seconds, 4) for stage, seconds in result.timings.items()},
+    }
+
+
+def _tailored(result: Result) -> dict[str, Any]:
+    """What --compile and --slim made of it, None where they were not given."""
+    compiled, left_out = result.contents.compiled, result.contents.left_out
+    return {
+        "bytecode": bytecode_table(compiled, result.target) if compiled is not None else None,
+        "left_out": left_out_table(left_out) if left_out is not None else None,
     }
 
 
@@ -134,21 +183,47 @@ def _lines(result: Result, invocation: Invocation) -> list[str]:
     lines = [
         f"{head} {shown_path(package.path)} in {seconds:.2f} s",
         f"  size      {packed}, {counted(package.entries, 'entry', 'entries')}",
-        f"  contents  {contents}",
+        *_row("contents", contents),
+        *_tailoring(result),
         *_mode(result),
-        (
-            f"  target    Functions {target.functions}, Python {target.python} "
-            f"({target.reason}), glibc {target.glibc}"
+        *_row(
+            "target",
+            f"Functions {target.functions}, Python {target.python} ({target.reason}), "
+            f"glibc {target.glibc}",
         ),
-        f"  digest    {package.content_digest}",
     ]
+    if invocation.console.verbosity:
+        lines.append(f"  digest    {package.content_digest}")
     if package.sha256:
         lines.append(f"  sha256    {package.sha256}")
     if result.manifest is not None:
         lines.append(f"  manifest  {shown_path(result.manifest)}")
     if result.sbom is not None:
         lines.append(f"  sbom      {shown_path(result.sbom)}")
-    return [*lines, *_publishing(result)]
+    return [*lines, *_publishing(result, named=bool(invocation.console.verbosity))]
+
+
+def _row(label: str, text: str) -> list[str]:
+    """A text behind its label, folded where it is wider than the screen."""
+    if len(text) <= _COLUMNS - _LABEL:
+        return [f"  {label:<{_LABEL - 2}}{text}"]
+    from textwrap import wrap
+
+    first, *rest = wrap(text, _COLUMNS - _LABEL, break_long_words=False, break_on_hyphens=False)
+    return [f"  {label:<{_LABEL - 2}}{first}", *(" " * _LABEL + line for line in rest)]
+
+
+def _tailoring(result: Result) -> Iterator[str]:
+    """What --compile added, and what --slim left out."""
+    if (compiled := result.contents.compiled) is not None:
+        modules = f"of {counted(compiled.files, 'module')}, {format_size(compiled.size)} unpacked"
+        without = f"; {compiled.uncompiled:,} without" if compiled.uncompiled else ""
+        yield f"  bytecode  {modules}{without}"
+    if (left_out := result.contents.left_out) is not None:
+        files = counted(sum(entry.files for entry in left_out), "file")
+        size = format_size(sum(entry.size for entry in left_out))
+        of = f" of {counted(len(left_out), 'distribution')}" if left_out else ""
+        yield f"  left out  {files}{of}, {size} unpacked"
 
 
 def _mode(result: Result) -> Iterator[str]:
@@ -158,8 +233,8 @@ def _mode(result: Result) -> Iterator[str]:
         yield from folded(result.mode_reason.split())
 
 
-def _publishing(result: Result) -> Iterator[str]:
-    """The app settings that matter, and the command; all commands are in the manifest."""
+def _publishing(result: Result, *, named: bool) -> Iterator[str]:
+    """The app settings that matter, by name if `named`, and the command; the manifest has all."""
     path = result.package.path
     settings_file = shown_path(companions_of(path).settings)
     publishing = find_publishing(
@@ -170,11 +245,13 @@ def _publishing(result: Result) -> Iterator[str]:
         python=result.target.python,
         more_settings=result.contents.app_settings,
     )
-    if publishing.settings:
-        yield f"  settings  {settings_file} has what must be set:"
+    where = f", in {companions_of(path).settings.name}" if publishing.settings else ""
+    set_ = f"{len(publishing.settings) or 'none'} to be set{where}"
+    yield from _row("settings", f"{set_}; {len(publishing.unset)} must not be set")
+    if named:
         yield from folded([f"{name}," for name in publishing.settings])
-    yield "  unset     what must not be set:"
-    yield from folded([f"{name}," for name in publishing.unset])
+        yield "  unset     what must not be set:"
+        yield from folded([f"{name}," for name in publishing.unset])
     if publishing.deploy:
         command, *options = publishing.deploy.split(" --")
         yield f"  publish   {command} \\"

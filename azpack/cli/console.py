@@ -50,7 +50,9 @@ _FAILING = {"error": ("error",), "warning": ("error", "warning"), "never": ()}
 _DONE = {
     "preflight": "asked the indexes",
     "resolve": "resolved",
+    "verify": "loaded the package",
     "wheels": "got the wheels",
+    "compile": "compiled",
     "assemble": "wrote the zip",
 }
 _WORTH_A_LINE = {"assemble": 0.5}  # seconds

@@ -30,6 +30,7 @@ _RESOLVING = (
     "resolver",
     "locked",
 )
+_INDEXES = ("index-url", "extra-index-url", "find-links", "no-index", "cert", "client-cert")
 _CHECKING = ("format", "fail-on", "select", "ignore")
 _DOCKER = ("docker-image", "docker-platform", "docker-network", "docker-before")
 _HELP = {
@@ -38,6 +39,8 @@ _HELP = {
     "client-cert": "a certificate with its key, for indexes that ask for one",
     "checksum": "also make the zip's SHA-256, which takes longer than the rest",
     "color": "auto, always or never",
+    "compile": "also ship bytecode for the app's Python, so that it starts faster; takes an "
+    "interpreter of that version",
     "docker-before": "a command to run in the container first, such as "
     "'apt-get install -y libpq-dev'; may be repeated",
     "docker-image": "the image to build in (default: the manylinux image for the target's glibc)",
@@ -71,6 +74,10 @@ _HELP = {
     "sbom": "also write a bill of materials there, as CycloneDX JSON",
     "select": "a rule to check, by its code or the beginning of codes; may be repeated "
     "(default: all)",
+    "verify": "load the package with Azure's own runtime library when it is written, which runs "
+    "its code",
+    "slim": "leave out of the dependencies what a running app never reads: test suites, headers, "
+    "type stubs",
 }
 _METAVARS = {
     "cache-dir": "FOLDER",
@@ -100,9 +107,6 @@ _METAVARS = {
     "select": "CODE",
 }
 _SHORT = {"output": "-o", "requirements": "-r"}
-# Of the contract, and not built yet: said by name rather than as an unknown option.
-_COMMANDS_TO_COME = ("verify",)
-_OPTIONS_TO_COME = ("--compile", "--slim")
 
 
 class Parser(argparse.ArgumentParser):
@@ -116,11 +120,6 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise a UsageError instead of exiting."""
-        for word in re.findall(r"[\w-]+", message):
-            if word in _COMMANDS_TO_COME or word in _OPTIONS_TO_COME:
-                raise UsageError(
-                    "not-there-yet", f"{word} is not there yet", hint=f"see '{self.prog} --help'"
-                )
         near = _nearest(message)
         perhaps = f"perhaps you meant {near}; " if near else ""
         raise UsageError("usage", message, hint=f"{perhaps}see '{self.prog} --help'")
@@ -195,7 +194,8 @@ def _build(parser: Parser) -> None:
     parser.add_argument(
         "--all", action="store_true", help="build all apps below PROJECT (default: this folder)"
     )
-    _settings(parser, "output", "mode", "no-pin", "exclude", "checksum", "sbom", "no-check")
+    _settings(parser, "output", "mode", "no-pin", "exclude", "compile", "slim", "checksum")
+    _settings(parser, "sbom", "no-check", "verify")
     parser.add_argument(
         "--dry-run", action="store_true", help="show the plan and its reasons; write nothing"
     )
@@ -278,6 +278,25 @@ def _diff(parser: Parser) -> None:
     _settings(parser, "select", "ignore")
 
 
+def _verify(parser: Parser) -> None:
+    parser.add_argument("package", metavar="ZIP", help="the package; its code is run")
+    add = parser.add_argument
+    add("--settings", metavar="FILE", help="app settings, as local.settings.json has them")
+    add(
+        "-e", "--env", metavar="NAME=VALUE", action="append", default=[],
+        help="an app setting; may be repeated",
+    )  # fmt: skip
+    add(
+        "--invoke", metavar="NAME", action="append", default=[],
+        help="also invoke an HTTP function, which runs its code for real, or all-http for all; may "
+        "be repeated",
+    )  # fmt: skip
+    add("--timeout", metavar="SECONDS", default="60", help="for all that is run (default: 60)")
+    add("--in-docker", metavar="IMAGE", help="in a container of this image, not on this machine")
+    add("--runtime-dir", metavar="FOLDER", help="Azure's runtime library, if no index has it")
+    _settings(parser, *_TARGET, *_INDEXES, "docker-network", "docker-platform")
+
+
 def _cache(parser: Parser) -> None:
     parser.add_argument(
         "action",
@@ -303,6 +322,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[Parser], None]]] = {
     "inspect": ("show what is in a package, and what is wrong with it", _inspect),
     "matrix": ("list the apps of a repository that changed, for a pipeline's jobs", _matrix),
     "diff": ("show what changed between two packages", _diff),
+    "verify": ("load a package with Azure's own runtime library", _verify),
     "cache": ("look at the wheel store, or clear it", _cache),
     "runtimes": ("show the table of runtimes", _runtimes),
     "completion": ("print what makes a shell complete azpack's commands", _completion),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from azpack.cli.console import Outcome
@@ -27,5 +28,6 @@ def run(_invocation: Invocation) -> Outcome:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    lines += [f"{row.functions}/{row.python}: {row.note}" for row in runtimes if row.note]
+    for row in runtimes:
+        lines += wrap(f"{row.functions}/{row.python}: {row.note}" if row.note else "", 80)
     return Outcome(data={"runtimes": [asdict(runtime) for runtime in runtimes]}, lines=lines)

@@ -76,11 +76,18 @@ def build_several(
     else:
         lines = list(_summary(names, outcomes))
     rows = [_row(*pair) for pair in zip(projects, outcomes, strict=True)]
-    return Outcome(data={"builds": rows}, lines=lines, failed=failed)
+    failing = any(outcome.failing for outcome in outcomes)
+    return Outcome(data={"builds": rows}, lines=lines, failed=failed, failing=failing)
 
 
 def _output_folder(invocation: Invocation) -> Path | None:
     """The folder for the zips, where one is named for all apps."""
+    if sbom := invocation.given().get("sbom") or os.environ.get("AZPACK_SBOM"):
+        raise UsageError(
+            "one-output-for-several",
+            f"--sbom {sbom} is for one app, and there are several",
+            hint='write sbom = "FILE" into the configuration of each app',
+        )
     named = invocation.given().get("output") or os.environ.get("AZPACK_OUTPUT")
     if named is None:
         return None
@@ -117,4 +124,6 @@ def _summary(names: Sequence[str], outcomes: Sequence[Outcome]) -> Iterator[str]
             package = outcome.data["package"]
             shown = os.path.relpath(package["path"])
             path = package["path"] if shown.startswith("..") else shown
-            yield f"  {name:{width}}  {format_size(package['size']):>8}  {path}"
+            verified = outcome.data.get("verification", {}).get("verdict", "")
+            line = f"  {name:{width}}  {format_size(package['size']):>8}  {path}"
+            yield f"{line}  {verified}".rstrip()

@@ -364,19 +364,12 @@ class ContainerPlace:
             )
 
     def _find_interpreter(self, python: str) -> str:
-        tag = f"cp{python.replace('.', '')}"
-        own = f"/opt/python/{tag}-{tag}/bin/python"
-        probe = "import sys; print('%d.%d' % sys.version_info[:2])"
-        found = self._ask(
-            f"for it in {own} python{python} python3 python; do "
-            f'[ "$("$it" -c {shlex.quote(probe)} 2>/dev/null)" = {python} ] '
-            '&& command -v "$it" && break; done'
-        )
+        found = self._ask(interpreter_script(python))
         if not found:
             raise UsageError(
                 "no-interpreter-in-image",
-                f"{self._settings.image} has no Python {python}: neither {own}, nor python{python} "
-                "or python3 on PATH",
+                f"{self._settings.image} has no Python {python}: neither {_own_python(python)}, "
+                f"nor python{python} or python3 on PATH",
                 hint="choose an image that has it with --docker-image (the manylinux images have "
                 "all), or install it with --docker-before",
             )
@@ -385,6 +378,23 @@ class ContainerPlace:
     def _ask(self, script: str) -> str:
         """What a small script prints."""
         return "\n".join(self._run_here(["sh", "-c", script])[1]).strip()
+
+
+def interpreter_script(python: str) -> str:
+    """A script for sh that prints the path of an image's interpreter of that version, or nothing.
+
+    The manylinux images have theirs off PATH.
+    """
+    probe = shlex.quote("import sys; print('%d.%d' % sys.version_info[:2])")
+    return (
+        f"for it in {_own_python(python)} python{python} python3 python; do "
+        f'[ "$("$it" -c {probe} 2>/dev/null)" = {python} ] && command -v "$it" && break; done'
+    )
+
+
+def _own_python(python: str) -> str:
+    tag = f"cp{python.replace('.', '')}"
+    return f"/opt/python/{tag}-{tag}/bin/python"
 
 
 def _check_names(names: Sequence[str], environ: Mapping[str, str]) -> None:

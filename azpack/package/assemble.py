@@ -101,13 +101,15 @@ def assemble(
     timestamp: int,
     checksum: bool = False,
     written: Mapping[str, bytes] = MappingProxyType({}),
+    compiled: Mapping[str, str] = MappingProxyType({}),
     accept: Callable[[int], None] | None = None,
 ) -> Package:
     """Write the zip of a project's files and of the dependencies in `segment`.
 
     `written` are small files that no project has, or that stand in the place of its own: their
-    contents by path. `output` is replaced only when the zip is whole, and `accept`, given the
-    descriptor of its file, has raised nothing. Memory does not grow with the size of the files.
+    contents by path. `compiled` are the SHA-256 of the files that `written` has the bytecode of.
+    `output` is replaced only when the zip is whole, and `accept`, given the descriptor of its file,
+    has raised nothing. Memory does not grow with the size of the files.
 
     Raises:
         FileError: a file can't be read, or changes meanwhile, or the zip can't be written.
@@ -131,6 +133,8 @@ def assemble(
                 entry = _write_content(out, content, path, 0o644, timestamp=timestamp)
             else:
                 entry = _write_file(out, files.on_disk(path), path, timestamp=timestamp)
+                if compiled.get(path, entry.sha256) != entry.sha256:
+                    raise _changed(path)
             entries.append((entry, offset))
         content_digest, count = _write_directory(out, entries, segment, timestamp=timestamp)
         size = out.tell()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from azpack.dependencies import InContainer
     from azpack.deps.distribution import Distribution
     from azpack.package.assemble import Package
+    from azpack.package.cuts import Compiled, LeftOut
     from azpack.remote import RemoteBuild
     from azpack.target.plans import Publishing
     from azpack.target.target import Target
@@ -87,6 +88,8 @@ def make_manifest(
     publishing: Publishing,
     remote: RemoteBuild | None = None,
     in_container: InContainer | None = None,
+    compiled: Compiled | None = None,
+    left_out: Sequence[LeftOut] | None = None,
 ) -> dict[str, Any]:
     """The manifest of a package as plain values; the same package gives the same manifest.
 
@@ -109,9 +112,27 @@ def make_manifest(
         "app_settings": {"set": settings_table(publishing), "unset": list(publishing.unset)},
         "publish": dict(publishing.commands),
         "container": asdict(in_container) if in_container is not None else None,
+        "bytecode": bytecode_table(compiled, target) if compiled is not None else None,
+        "left_out": left_out_table(left_out) if left_out is not None else None,
         "remote_build": _remote_table(remote) if remote is not None else None,
         "distributions": [asdict(distribution) for distribution in distributions],
         "files": [{**asdict(file), "mode": f"{file.mode:o}"} for file in package.files],
+    }
+
+
+def bytecode_table(compiled: Compiled, target: Target) -> dict[str, Any]:
+    """The bytecode that was made for a package."""
+    from azpack.package.bytecode import MAGIC
+
+    return {"python": target.python, "magic": MAGIC[target.python], **compiled._asdict()}
+
+
+def left_out_table(left_out: Sequence[LeftOut]) -> dict[str, Any]:
+    """What is not in a package of what its distributions have."""
+    return {
+        "files": sum(entry.files for entry in left_out),
+        "size": sum(entry.size for entry in left_out),
+        "distributions": [entry._asdict() for entry in left_out],
     }
 
 

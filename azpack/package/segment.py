@@ -31,9 +31,12 @@ from azpack.errors import WheelError
 from azpack.store import Store, damaged_store, mark_used
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import BinaryIO
+
+    from azpack.deps.distribution import WheelEntry
+    from azpack.package.cuts import Compiled, Cut, LeftOut, Tailoring
 
 SITE_PACKAGES = ".python_packages/lib/site-packages/"
 
@@ -61,6 +64,8 @@ class Segment:
     entries: int
     uncompressed_size: int
     collisions: tuple[Collision, ...]
+    compiled: Compiled | None = None
+    left_out: tuple[LeftOut, ...] | None = None
 
     @property
     def key(self) -> str:
@@ -89,6 +94,10 @@ def find_segment(store: Store, key: str) -> Segment | None:
         return None
     mark_used(folder)
     meta["collisions"] = tuple(Collision(*row) for row in meta["collisions"])
+    if any(meta.get(name) is not None for name in ("compiled", "left_out")):
+        from azpack.package.cuts import read_summary
+
+        meta |= read_summary(meta)
     return Segment(
         data=folder / "data",
         directory=folder / "directory",
@@ -98,14 +107,22 @@ def find_segment(store: Store, key: str) -> Segment | None:
     )
 
 
-def segment_key(wheels: Iterable[Wheel], *, python: str, timestamp: int) -> str:
+def segment_key(
+    wheels: Iterable[Wheel], *, python: str, timestamp: int, tailored: Sequence[str] = ()
+) -> str:
     """What a segment depends on: the wheels, the target's Python, and the entries' time."""
     hashes = sorted(wheel.distribution.sha256 for wheel in wheels)
-    return hashlib.sha256("\n".join([LAYOUT, python, str(timestamp), *hashes]).encode()).hexdigest()
+    parts = [LAYOUT, python, str(timestamp), *hashes, *tailored]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def make_segment(
-    store: Store, wheels: Sequence[Wheel], *, python: str, timestamp: int
+    store: Store,
+    wheels: Sequence[Wheel],
+    *,
+    python: str,
+    timestamp: int,
+    tailoring: Tailoring | None = None,
 ) -> tuple[str, Segment]:
     """Return the segment of these wheels and its key, from the store or made now.
 
@@ -116,10 +133,12 @@ def make_segment(
             folder in another.
         FileError: a wheel in the store is not what it was when it came there.
     """
-    key = segment_key(wheels, python=python, timestamp=timestamp)
+    tailored = tailoring.key if tailoring is not None else ()
+    key = segment_key(wheels, python=python, timestamp=timestamp, tailored=tailored)
     if (segment := find_segment(store, key)) is not None:
         return key, segment
-    sources, collisions = _merge(wheels, python=python)
+    cuts = tailoring.cuts(wheels) if tailoring is not None else {}
+    sources, collisions = _merge(wheels, cuts, python=python)
     with store.new_folder() as folder:
         whole = folder / "segment"
         whole.mkdir()
@@ -140,6 +159,7 @@ def make_segment(
             "entries": len(entries),
             "uncompressed_size": sum(entry.size for entry in entries),
             "collisions": collisions,
+            **_summary(sources, cuts),
         }
         (whole / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
         store.place(whole, store.segment_folder(key))
@@ -161,24 +181,41 @@ def deflate(content: bytes) -> tuple[int, bytes]:
     return (DEFLATED, packed) if len(packed) < len(content) else (STORED, content)
 
 
+def _summary(sources: Iterable[_Source], cuts: Mapping[str, Cut]) -> dict[str, object]:
+    if not cuts:
+        return {}
+    from azpack.package.cuts import summary
+
+    return summary([source.entry for source in sources if source.compiled_from], cuts.values())
+
+
 class _Source(NamedTuple):
-    """An entry and where its bytes are: in a wheel at an offset, or here."""
+    """An entry and where its bytes are: in a file at an offset, or here.
+
+    `compiled_from` is the name of the source that it is the bytecode of.
+    """
 
     entry: Entry
-    wheel: Path
+    file: Path
     offset: int
     content: bytes | None
+    compiled_from: str = ""
 
 
-def _merge(wheels: Sequence[Wheel], *, python: str) -> tuple[list[_Source], list[Collision]]:
+def _merge(
+    wheels: Sequence[Wheel], cuts: Mapping[str, Cut], *, python: str
+) -> tuple[list[_Source], list[Collision]]:
     """Lay the wheels over each other, in the order of their names."""
     sources: dict[str, _Source] = {}
     owners: dict[str, str] = {}
     collisions = []
     for wheel in sorted(wheels, key=lambda wheel: wheel.distribution.name):
         owner = wheel.distribution.name
-        for source in _sources(wheel, python=python):
+        cut = cuts.get(wheel.distribution.sha256)
+        for source in _sources(wheel, cut, python=python):
             name = source.entry.name
+            if source.compiled_from and owners[source.compiled_from] != owner:
+                continue  # the source in the package is another distribution's
             if name not in sources:
                 sources[name] = source
                 owners[name] = owner
@@ -190,27 +227,25 @@ def _merge(wheels: Sequence[Wheel], *, python: str) -> tuple[list[_Source], list
     return [sources[name] for name in names], collisions
 
 
-def _sources(wheel: Wheel, *, python: str) -> Iterator[_Source]:
-    """What a wheel brings, its new RECORD last."""
+def _sources(wheel: Wheel, cut: Cut | None, *, python: str) -> Iterator[_Source]:
+    """What a wheel brings, its bytecode behind the sources, its new RECORD last."""
     contents = wheel.contents()
     _check_python(wheel, contents.requires_python, python)
     headers = "include/site/python" + ".".join(python.split(".")[:2])
+    dropped = cut.dropped if cut is not None else ()
     rows = []
     for entry in contents.entries:
         path = entry.path
+        if path in dropped:
+            continue
         if path.startswith(HEADERS):
             path = path.replace(HEADERS, headers, 1)
         rows.append((path, _record_hash(entry.sha256), str(entry.size)))
-        made = Entry(
-            name=SITE_PACKAGES + path,
-            mode=entry.mode,
-            method=entry.method,
-            crc=entry.crc,
-            compressed_size=entry.compressed_size,
-            size=entry.size,
-            sha256=entry.sha256,
-        )
-        yield _Source(made, wheel.path, entry.offset, None)
+        yield _Source(_entry(SITE_PACKAGES + path, entry), wheel.path, entry.offset, None)
+    for source in _bytecode_sources(cut) if cut is not None else ():
+        path = source.entry.name.removeprefix(SITE_PACKAGES)
+        rows.append((path, _record_hash(source.entry.sha256), str(source.entry.size)))
+        yield source
     for file in contents.written:
         content = file.text.encode(errors="surrogateescape")
         source = _written(file.path, file.mode, content, wheel)
@@ -220,6 +255,31 @@ def _sources(wheel: Wheel, *, python: str) -> Iterator[_Source]:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([*sorted(rows), (record, "", "")])
     yield _written(record, 0o644, text.getvalue().encode(), wheel)
+
+
+def _bytecode_sources(cut: Cut) -> Iterator[_Source]:
+    """The bytecode of what is packed of a wheel."""
+    if cut.bytecode is None:
+        return
+    from azpack.package.bytecode import source_path
+
+    for compiled in cut.bytecode.entries:
+        source = source_path(compiled.path)
+        if source.removeprefix(SITE_PACKAGES) not in cut.dropped:
+            entry = _entry(compiled.path, compiled)
+            yield _Source(entry, cut.bytecode.data, compiled.offset, None, source)
+
+
+def _entry(name: str, entry: WheelEntry) -> Entry:
+    return Entry(
+        name=name,
+        mode=entry.mode,
+        method=entry.method,
+        crc=entry.crc,
+        compressed_size=entry.compressed_size,
+        size=entry.size,
+        sha256=entry.sha256,
+    )
 
 
 def _check_python(wheel: Wheel, requires_python: str, python: str) -> None:
@@ -274,7 +334,7 @@ def _write(out: BinaryIO, sources: Sequence[_Source], *, timestamp: int) -> Iter
     """Write the entries one behind the other; yield the length of each, header and data."""
     with ExitStack() as stack:
         opened: dict[Path, int] = {}
-        for entry, wheel, offset, content in sources:
+        for entry, file, offset, content, _ in sources:
             if len(opened) == _MOST_OPEN:
                 stack.close()
                 opened.clear()
@@ -283,10 +343,10 @@ def _write(out: BinaryIO, sources: Sequence[_Source], *, timestamp: int) -> Iter
             if content is not None:
                 out.write(content)
             else:
-                if wheel not in opened:
-                    opened[wheel] = stack.enter_context(open(wheel, "rb")).fileno()
+                if file not in opened:
+                    opened[file] = stack.enter_context(open(file, "rb")).fileno()
                 try:
-                    copy_range(opened[wheel], offset, entry.compressed_size, out)
+                    copy_range(opened[file], offset, entry.compressed_size, out)
                 except ArchiveError as error:
-                    raise damaged_store(f"{wheel}: {error}") from error
+                    raise damaged_store(f"{file}: {error}") from error
             yield len(header) + entry.compressed_size

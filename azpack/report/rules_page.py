@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -62,5 +63,7 @@ def _lines() -> Iterator[str]:
 def _section(rule: Rule) -> Iterator[str]:
     otherwise = f"; {rule.otherwise}" if rule.otherwise else ""
     yield from ("", f"### {rule.code}", "")
-    yield f"**{rule.title}** ({rule.severity}{otherwise})"
+    # Outside of code Markdown takes `__init__` for something bold.
+    title = re.sub(r"(?<!`)(__\w+__(\.py)?)(?!`)", r"`\1`", rule.title)
+    yield f"**{title}** ({rule.severity}{otherwise})"
     yield from ("", rule.text, "", rule.mend)

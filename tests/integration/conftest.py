@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
+from azpack.deps.index import find_indexes
+from azpack.progress import Progress
+from azpack.store import Store
+from azpack.worker.verifying import Means
 from tests.container_site import ContainerSite
 from tests.platform_build import PlatformPip, install_platform_pips
 from tests.relay import EngineRelay
@@ -42,3 +47,21 @@ def pips(
 ) -> dict[str, PlatformPip]:
     """The versions of pip that the platform has, by the Python that each is for."""
     return install_platform_pips(tmp_path_factory.mktemp("pips"))
+
+
+@pytest.fixture(scope="session")
+def runtime_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store for Azure's runtime library, one for all workers of pytest-xdist."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    return Store(base / "verify-cache")
+
+
+@pytest.fixture
+def means(runtime_store: Store, pythons: None) -> Means:  # noqa: ARG001  # they are run
+    """What verifying needs, with the index as this machine reaches it."""
+    environ = {**os.environ, "PIP_CONFIG_FILE": os.devnull}
+    return Means(
+        indexes=find_indexes(environ), store=runtime_store, environ=environ, progress=Progress()
+    )

@@ -65,6 +65,8 @@ def test_an_output_is_a_folder_for_all(azpack: Azpack, apps: Path, tmp_path: Pat
     for output in ("-", out / "one.zip"):
         done = azpack.run("build", "--all", apps, "-o", output, "--json")
         done.error(2, "one-output-for-several")
+    done = azpack.run("build", "--all", apps, "--sbom", out / "x.cdx.json", "--json")
+    done.error(2, "one-output-for-several")
 
 
 def test_apps_of_the_same_name(azpack: Azpack, apps: Path, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_nothing_is_there(store: Store) -> None:
     assert store.prune(unused_days=0) == store.clear() == 0
     assert store.sections() == tuple(
         Section(name=name, count=0, size=0)
-        for name in ("wheels", "built", "segments", "plans", "tools", "tmp")
+        for name in ("wheels", "built", "segments", "bytecode", "plans", "tools", "tmp")
     )
     assert not store.folder.exists()
 
@@ -164,6 +164,7 @@ def test_sections(store: Store) -> None:
             ("wheels", 2, len(b"wheel" + b"larger") + 2 * len(b"{}")),
             ("built", 1, 8),
             ("segments", 1, 4),
+            ("bytecode", 0, 0),
             ("plans", 1, 4),
             ("tools", 1, 7),
             ("tmp", 1, 5),

@@ -130,6 +130,13 @@ def test_ballast() -> None:
     ]
 
 
+def test_bytecode_that_an_import_takes_unseen_is_no_ballast() -> None:
+    made, kept, left = "abcd\1\0\0\0", "abcd\3\0\0\0", "abcd\0\0\0\0"
+    files = {f"__pycache__/{name}.pyc": name for name in (made, kept, left)}
+    (finding,) = found(secrets_found.check, package_of(files))
+    assert "with 2 files" in finding.message
+
+
 def test_ballast_that_is_wanted(tmp_path: Path) -> None:
     files = {".funcignore": "!node_modules/\n", "node_modules/a.js": "", "b.py": ""}
     assert codes(secrets_found.check, project_of(tmp_path, files)) == []

@@ -158,8 +158,6 @@ def test_an_outcome(command: Callable[[Any], None], capsys: pytest.CaptureFixtur
         (["check", "--explain", "AZP999"], 2, "no rule is AZP999"),
         (["check", "--explain", "AZP10"], 2, "the beginning of several codes"),
         (["check", "--json", "--format", "sarif", "none"], 2, "does not exist"),
-        (["verify", "x.zip"], 2, "verify is not there yet"),
-        (["build", "--slim"], 2, "--slim is not there yet"),
         (["build", "--no-pin"], 2, "--no-pin is for --mode remote"),
         (["build", "--python", "x"], 2, "is not a Python version"),
         (["build", "none"], 2, "does not exist"),
@@ -257,8 +255,9 @@ def test_the_envelope_of_a_build(app: Path, capsys: pytest.CaptureFixture[str]) 
     data = json.loads(capsys.readouterr().out)["data"]
     assert set(data) == {
         "package", "manifest", "sbom", "mode", "mode_reason", "target", "distributions", "files",
-        "findings", "timings",
+        "bytecode", "left_out", "findings", "timings",
     }  # fmt: skip
+    assert data["bytecode"] is data["left_out"] is None
     assert set(data["package"]) == {
         "path", "content_digest", "sha256", "size", "uncompressed_size", "entries",
     }  # fmt: skip

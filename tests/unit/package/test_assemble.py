@@ -331,6 +331,23 @@ def test_size_that_is_not_true(
     assert failure(root, paths).code == "changed"
 
 
+def test_file_that_is_not_what_its_bytecode_is_of(root: Path) -> None:
+    make(root, {"a.py": b"a = 1\n"})
+    output = root.parent / "out.zip"
+    written = {"__pycache__/a.cpython-312.pyc": b"bytecode"}
+    for source, refused in ((b"a = 1\n", False), (b"a = 2\n", True)):
+        compiled = {"a.py": hashlib.sha256(source).hexdigest()}
+        arguments = (files_of(root, ["a.py"]), None, output)
+        if refused:
+            with pytest.raises(FileError) as caught:
+                assemble(*arguments, timestamp=TIMESTAMP, written=written, compiled=compiled)
+            assert caught.value.code == "changed"
+        else:
+            assemble(*arguments, timestamp=TIMESTAMP, written=written, compiled=compiled)
+    with zipfile.ZipFile(output) as package:
+        assert set(package.namelist()) == {"a.py", *written}
+
+
 def test_file_that_shrinks_before_it_is_stored(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = make(root, {"file": os.urandom(2 * MIB)})
 

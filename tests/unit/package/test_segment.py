@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from azpack.deps.distribution import Wheel
+    from azpack.package.cuts import Cut
     from azpack.package.segment import Segment
 
 TIMESTAMP = 1 << 21 | 1 << 16
@@ -273,9 +274,9 @@ def test_two_at_once(store: Store, wheel: Wheels, monkeypatch: pytest.MonkeyPatc
     barrier = Barrier(2, timeout=10)
     merge = segment_module._merge
 
-    def wait_and_merge(wheels: list[Wheel], *, python: str) -> object:
+    def wait_and_merge(wheels: list[Wheel], cuts: Mapping[str, Cut], *, python: str) -> object:
         barrier.wait()
-        return merge(wheels, python=python)
+        return merge(wheels, cuts, python=python)
 
     monkeypatch.setattr(segment_module, "_merge", wait_and_merge)
     with ThreadPoolExecutor(2) as pool:

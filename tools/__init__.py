@@ -1,0 +1,1 @@
+"""Programs for the work on azpack; none is part of it."""
