@@ -86,6 +86,9 @@ class FileError(AzpackError):
     exit_code = 6
 
 
+_NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
 def is_disk_full(error: OSError) -> bool:
     """Whether writing failed for want of room: on the disk, or in the user's share of it."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
@@ -98,12 +101,13 @@ def as_azpack_error(error: Exception) -> AzpackError:
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         full = is_disk_full(error)
+        hint = ""
+        if full:
+            hint = "make room, or name another folder for temporary files with TMPDIR"
+        elif error.errno in _NO_RIGHT:
+            hint = "get the right to it, or name other places with --output and --cache-dir"
         return FileError(
-            "disk-full" if full else "file-error",
-            f"{where}{error.strerror or error}",
-            hint="make room, or name another folder for temporary files with TMPDIR"
-            if full
-            else "",
+            "disk-full" if full else "file-error", f"{where}{error.strerror or error}", hint=hint
         )
     return AzpackError(
         "fault",

@@ -31,7 +31,12 @@ def find_project(path: Path | None) -> Project:
         folder = path.absolute()
         if not folder.is_dir():
             what = "is not a folder" if folder.exists() else "does not exist"
-            raise UsageError("no-such-folder", f"{path} {what}", context={"path": str(folder)})
+            raise UsageError(
+                "no-such-folder",
+                f"{path} {what}",
+                hint="name the folder that holds the app's host.json",
+                context={"path": str(folder)},
+            )
         if not (folder / "host.json").is_file():
             raise _no_host_json(folder, named=path)
     else:

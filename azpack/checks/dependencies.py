@@ -37,6 +37,26 @@ _LISTS = frozenset(
         "uv.lock",
     }
 )
+# Of the most used modules those that are in a distribution of another name. A guess is no hint:
+# the name of a module may be that of a distribution that has nothing to do with it.
+_HAS_MODULE = {
+    "Crypto": "pycryptodome",
+    "OpenSSL": "pyOpenSSL",
+    "PIL": "Pillow",
+    "bs4": "beautifulsoup4",
+    "cv2": "opencv-python-headless",
+    "dateutil": "python-dateutil",
+    "docx": "python-docx",
+    "dotenv": "python-dotenv",
+    "fitz": "PyMuPDF",
+    "jose": "python-jose",
+    "jwt": "PyJWT",
+    "multipart": "python-multipart",
+    "psycopg2": "psycopg2-binary",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "PyYAML",
+}
 _REQUIREMENTS = "requirements.txt"
 _SHOWN = 8
 _FIRST_2_PYTHON = (3, 13)
@@ -256,7 +276,9 @@ def _unprovided(missing: Sequence[Imported], subject: Subject) -> Iterator[Findi
         if not there.isdisjoint((f"{beside}.py", f"{beside}/__init__.py")):
             hint = f"it lies beside this file: write 'from . import {found.name}'"
         else:
-            hint = "list the distribution that has it, or mend the name"
+            known = _HAS_MODULE.get(found.name.partition(".")[0])
+            which = f"{known}, which has it" if known else "the distribution that has it"
+            hint = f"list {which}, or mend the name"
         yield make_finding(
             "AZP403",
             f"nothing provides the module {found.name}: not the app, its dependencies, Python "

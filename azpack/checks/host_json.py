@@ -69,7 +69,9 @@ def check(subject: Subject) -> Iterator[Finding]:
             f"host.json is not valid JSON: {error.message}",
             path=HOST_JSON,
             line=error.line,
-            hint="mend the line; the host does not start with it",
+            hint="mend that line, or the end of the one before; the host does not start with it"
+            if content.strip()
+            else 'write {"version": "2.0"}',
         )
         return
     host = document.value

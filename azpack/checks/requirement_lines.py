@@ -10,6 +10,8 @@ import posixpath
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from azpack.deps.requirements_file import decode_text
+from azpack.errors import UsageError
 from azpack.package.installed import canonical
 from azpack.package.requirement_graph import LONGEST_REQUIREMENT
 
@@ -29,7 +31,7 @@ _MOST_LINES = 5000  # of all files; the longest lists have some hundreds
 class RequirementLine(NamedTuple):
     """A requirement: the name in its canonical form, the text, and where it stands.
 
-    `name` is empty for a URL or a path, of which none can be known.
+    `name` is empty for a URL, a path or a file that is not there, of which none can be known.
     """
 
     name: str
@@ -49,13 +51,15 @@ def requirement_lines(tree: Tree, path: str = "requirements.txt") -> Iterator[Re
             continue
         content = tree.read(current, room)
         room -= len(content)
-        for number, text in _logical_lines(content.decode("utf-8-sig", "replace")):
+        for number, text in _logical_lines(_text(content, current)):
             left -= 1
             if left < 0:
                 return
             if found := _INCLUDE.match(text):
                 included = posixpath.normpath(posixpath.join(posixpath.dirname(current), found[1]))
-                if included not in seen:
+                if included not in there:  # or in no package: what it lists is not known
+                    yield RequirementLine("", text, current, number)
+                elif included not in seen:
                     seen.add(included)
                     pending.append(included)
             elif text.startswith(("-e", "--editable", ".", "/")) or _is_url(text):
@@ -64,6 +68,14 @@ def requirement_lines(tree: Tree, path: str = "requirements.txt") -> Iterator[Re
                 plain = re.split(r"\s--", text, maxsplit=1)[0].strip()  # --hash and its like
                 name = canonical(match[1]) if len(plain) <= LONGEST_REQUIREMENT else ""
                 yield RequirementLine(name, plain[:LONGEST_REQUIREMENT], current, number)
+
+
+def _text(content: bytes, path: str) -> str:
+    """What pip would read, which may be UTF-16; where it refuses the file, what can be read."""
+    try:
+        return decode_text(content, path)
+    except UsageError:  # the resolving says so
+        return content.decode("utf-8-sig", "replace")
 
 
 def _is_url(text: str) -> bool:

@@ -267,7 +267,7 @@ class ConsoleProgress(Progress):
     def note(self, message: str) -> None:
         """Write a line, unless quiet."""
         if self._shown:
-            self._console.write(f"{redact(message)}\n")
+            self._console.say("", redact(message))
 
     def warn(self, message: str) -> None:
         """Write a warning."""

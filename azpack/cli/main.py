@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from azpack.cli.console import Console
-from azpack.cli.parser import make_parser
-from azpack.errors import AzpackError, FileError, as_azpack_error
+from azpack.cli.parser import make_parser, refuse_early_option
+from azpack.errors import AzpackError, FileError, UsageError, as_azpack_error
 from azpack.redaction import redact
 
 if TYPE_CHECKING:
@@ -148,6 +148,10 @@ def main(argv: Sequence[str]) -> int:
     console = Console(as_json="--json" in argv, verbosity=_verbosity(argv))
     command = next((word for word in argv if not word.startswith("-")), "")
     try:
+        if not argv:
+            console.write(make_parser().format_help())
+            return UsageError.exit_code
+        refuse_early_option(argv)
         arguments = make_parser(command).parse_args(argv)
         console = Console(
             as_json=arguments.json or getattr(arguments, "format", "") == "json",

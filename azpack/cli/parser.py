@@ -15,7 +15,7 @@ from azpack.app.config import SETTINGS
 from azpack.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _TARGET = ("python", "functions-version", "plan")
 _RESOLVING = (
@@ -132,7 +132,7 @@ def _nearest(message: str) -> str:
     if found := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message):
         known = re.findall(r"[\w-]+", found[2])
     elif found := re.match(r"unrecognized arguments: ([^\s=]+)", message):
-        known = [f"--{name}" for name in SETTINGS]
+        known = ["--help", "--version", *(f"--{name}" for name in SETTINGS)]
     else:
         return ""
     near = next(iter(difflib.get_close_matches(found[1], known, n=1)), "")
@@ -181,6 +181,27 @@ def make_parser(command: str = "") -> Parser:
             _general(own)
             add_options(own)
     return parser
+
+
+def refuse_early_option(argv: Sequence[str]) -> None:
+    """Refuse an option before the command: its value would be taken for the command.
+
+    Raises:
+        UsageError: there is one.
+    """
+    first = argv[0].partition("=")[0]
+    if not first.startswith("-") or first in ("-h", "--help", "--version"):
+        return
+    known = first[2:] in SETTINGS or first in ("-q", "--quiet", "-v", "-vv", "--verbose", "--json")
+    if known:
+        raise UsageError(
+            "usage",
+            f"{first} stands before the command",
+            hint=f"write it behind: azpack COMMAND {first}; see 'azpack --help'",
+        )
+    near = _nearest(f"unrecognized arguments: {first}")
+    perhaps = f"perhaps you meant {near}; " if near else ""
+    raise UsageError("usage", f"there is no option {first}", hint=f"{perhaps}see 'azpack --help'")
 
 
 def _build(parser: Parser) -> None:

@@ -372,6 +372,10 @@ def find_indexes(
 def _named_place(text: str, environ: Mapping[str, str], named_by: str) -> _Place:
     """The place that a user names, perhaps with `${NAME}` in it."""
     url = _checked(expand(text, environ, place=named_by), named_by)
+    if "index-url" in named_by and "://" not in url and not os.path.exists(url):
+        raise UsageError(
+            "bad-index-url", f"{named_by} is not a URL", hint="begin it with https:// or http://"
+        )
     written = _without_literals(text)
     return _Place(url=url, written=written, withheld=written != text)
 

@@ -136,8 +136,9 @@ def index_refused(explanation: str, context: Mapping[str, object]) -> Unreachabl
     """The error for an index that wants other credentials, or some at all."""
     return UnreachableError(
         "index-refused",
-        f"an index refuses the credentials\n{explanation}",
-        hint="put user and password in netrc, keyring, or the index's URL as ${NAME}",
+        f"an index got no credentials, or refuses them\n{explanation}",
+        hint="put user and password in netrc or keyring, or in the index's URL, the password from "
+        "the environment: https://USER:${NAME}@HOST/PATH",
         context=context,
     )
 
@@ -150,6 +151,6 @@ def index_unreachable(
         "index-unreachable",
         f"an index {'answers with an error' if answers else 'does not answer'}\n{explanation}",
         hint=connection_hint(explanation)
-        or "check --index-url, the network and the proxy, then build again",
+        or "check the address of the index, the network and the proxy, then build again",
         context=context,
     )

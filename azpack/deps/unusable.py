@@ -102,7 +102,7 @@ def _ways_out(offers: Offers | None, version: str) -> list[str]:
     if offers is None:
         return []
     ways = []
-    if offers.marker:
+    if offers.marker and not offers.version:
         ways.append(only_elsewhere(offers.marker))
     if offers.version and offers.version != version:
         ways.append(f"version {offers.version} has a wheel that fits")

@@ -53,7 +53,7 @@ def syntax_error(path: str, problem: Problem, python: str, more: str) -> Finding
         message=f"Python {python} can't read it: {problem.message}{more}",
         path=path,
         line=problem.line,
-        hint="mend the syntax; 'python -m py_compile FILE' shows the place",
+        hint=f"mend the syntax; 'python -m py_compile {path}' shows the place",
     )
 
 

@@ -381,7 +381,7 @@ class _Reader:
                 "AZP211",
                 f"Python {self._target.python} can't read the script: {problem.message}",
                 problem.line,
-                "mend the syntax; 'python -m py_compile FILE' shows the place",
+                f"mend the syntax; 'python -m py_compile {script}' shows the place",
                 script,
             )
             return None, None

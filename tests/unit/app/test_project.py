@@ -71,6 +71,7 @@ def test_folders_that_cannot_be_projects(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=message) as caught:
             find_project(path)
         assert (caught.value.code, caught.value.exit_code) == ("no-such-folder", 2)
+        assert "host.json" in caught.value.hint
 
 
 def test_a_host_json_in_a_sub_folder_is_named(

@@ -151,6 +151,24 @@ def test_what_is_known_to_be_brought(tmp_path: Path) -> None:
         assert set(codes_of(found)) == {("AZP403", "error")}
 
 
+@pytest.mark.parametrize(
+    "listed", ["two\n".encode("utf-16"), b"-r more.txt\n", b"-r ignored/more.txt\n"]
+)
+def test_what_a_list_will_bring_is_not_known(listed: bytes, tmp_path: Path) -> None:
+    files = {
+        **importing("import two"), "requirements.txt": listed,
+        "ignored/more.txt": b"two\n", ".funcignore": b"ignored/\n",
+    }  # fmt: skip
+    assert project(tmp_path, files) == []
+
+
+def test_the_distribution_of_a_well_known_module_is_named(tmp_path: Path) -> None:
+    code = importing("from PIL import Image", "import pill")
+    named, unnamed = findings_of(tmp_path, code, distribution("one"))
+    assert named.hint == "list Pillow, which has it, or mend the name"
+    assert unnamed.hint == "list the distribution that has it, or mend the name"
+
+
 def test_one_finding_for_an_import(tmp_path: Path) -> None:
     found = findings_of(
         tmp_path, importing("from two import a, b", "import two"), distribution("one")

@@ -63,6 +63,12 @@ def test_not_valid(text: str, line: int, says: str) -> None:
     assert says in finding.message
 
 
+def test_what_mends_json() -> None:
+    (empty,), (cut,) = check(""), check('{\n "version": "2.0"\n "x": 1}')
+    assert empty.hint == 'write {"version": "2.0"}'
+    assert "the end of the one before" in (cut.hint or "")
+
+
 @pytest.mark.parametrize(
     ("bundle", "plan", "severity"),
     [

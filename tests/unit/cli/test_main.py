@@ -118,6 +118,14 @@ def test_exit_codes(
         assert shown.out == ""
 
 
+def test_who_lacks_the_right_is_told_of_other_places(
+    command: Callable[[Any], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    command(PermissionError(errno.EACCES, "Permission denied", "/x"))
+    assert main(["runtimes"]) == 6
+    assert "--output and --cache-dir" in capsys.readouterr().err
+
+
 def test_a_fault_of_our_own_is_said_to_be_one(
     command: Callable[[Any], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -152,7 +160,8 @@ def test_an_outcome(command: Callable[[Any], None], capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        ([], 2, "COMMAND"),
+        (["--cache-dir", "x", "build"], 2, "--cache-dir stands before the command"),
+        (["--verson"], 2, "there is no option --verson"),
         (["nonsense"], 2, "nonsense"),
         (["build", "--nonsense"], 2, "--nonsense"),
         (["check", "--explain", "AZP999"], 2, "no rule is AZP999"),
@@ -172,9 +181,21 @@ def test_command_lines_that_are_refused(
     shown = capsys.readouterr().err
     assert says in " ".join(shown.split())
     assert "Traceback" not in shown
-    assert main(["--json", *arguments] if not arguments else [*arguments, "--json"]) == code
+    assert main([*arguments, "--json"]) == code
     (error,) = json.loads(capsys.readouterr().out)["errors"]
     assert says in error["message"]
+
+
+def test_without_arguments_the_commands_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    shown = capsys.readouterr()
+    assert "make the zip of an app" in shown.err
+    assert shown.out == ""
+
+
+def test_a_mistyped_option_before_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--verson"]) == 2
+    assert "perhaps you meant --version" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("argument", ["--version", "--help"])

@@ -429,6 +429,15 @@ def test_what_is_no_url(environ: dict[str, str], url: str) -> None:
         assert "word" not in caught.value.message
 
 
+def test_an_index_without_a_scheme(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        find_indexes({}, extra_index_urls=["a.example/w0rd"])
+    assert caught.value.code == "bad-index-url"
+    assert caught.value.hint == "begin it with https:// or http://"
+    assert "w0rd" not in caught.value.message
+    assert find_indexes({}, index_url=str(tmp_path)).index_url == str(tmp_path)
+
+
 CREDENTIALS = IndexSettings(
     index_url="https://user:p%40ss%2Fword@a.example/simple",
     extra_index_urls=(

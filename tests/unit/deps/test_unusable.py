@@ -95,6 +95,14 @@ def test_all_are_named_each_with_its_ways_out(tmp_path: Path) -> None:
     assert (rows[2]["fitting_version"], rows[2]["fitting_pythons"]) == ("0.9", ["3.12"])
 
 
+def test_no_marker_is_advised_where_a_version_fits(tmp_path: Path) -> None:
+    place = index(
+        tmp_path, "a-1.0-cp39-cp39-win_amd64.whl", "a-2.0-cp311-cp311-manylinux_2_17_x86_64.whl"
+    )
+    error = explain_unusable([unusable("a", places=(place,))], TARGET, SETTINGS)
+    assert hints(error) == ["a: version 2.0 has a wheel that fits"]
+
+
 def test_the_likeliest_place_that_knows_is_believed(tmp_path: Path) -> None:
     empty = index(tmp_path / "empty", "other-1.0-py3-none-any.whl")
     first = index(tmp_path / "first", "a-1.0-cp310-cp310-win32.whl")
