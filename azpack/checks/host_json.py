@@ -61,8 +61,9 @@ def check(subject: Subject) -> Iterator[Finding]:
             severity="warning",
         )
         return
+    content = subject.tree.read(HOST_JSON)
     try:
-        document = parse_json(subject.tree.read(HOST_JSON))
+        document = parse_json(content)
     except JsonError as error:
         yield make_finding(
             "AZP102",
