@@ -47,7 +47,7 @@ _CODES_HEAD = """
 With `--json` the code also stands in the object, as `exit_code`.
 """
 _NAMES = re.compile(
-    r"(?<![\w-])(--[a-z][a-z-]*|[\w/]+\.(zip|toml|txt|lock|json)|\.(funcignore|python[-_]\w+))"
+    r"(?<![\w.-])(--[a-z][a-z-]*|[\w/.]*\w\.(zip|toml|txt|lock|json)|\.(funcignore|python[-_]\w+))"
 )
 _KINDS = {
     "text": "a string",
