@@ -109,7 +109,7 @@ BROKEN_APPS: dict[str, BrokenApp] = {
     ),
     "a syntax error in a module": _app(
         f"{APP}import pages\n{HELLO}", "syntax-error", "invalid syntax", "pages.py:1",
-        files={"pages.py": b"def page(:\n"},
+        files={"pages.py": b"def page(:\n"}, inspect=("AZP301",), check=("AZP301",),
     ),
     "no app instance": _app(
         HEAD, "value-error", "Could not find top level function app", "",

@@ -40,6 +40,7 @@ _COMMENT = re.compile(r"^ *<!-- (not run|files|first|exit code): (.+?) -->$")
 # what an index decides on, versions of distributions, digests.
 _VARYING = (
     (re.compile(r"\d[\d,.]* (?:s|ms)\b"), "0 s"),
+    (re.compile(r"\b(interpreter|runtime library|imports|indexing)\s+\d+\.\d+"), r"\1 0"),
     (re.compile(r"\d[\d,.]* (?:B|kB|MB|GB)\b"), "0 B"),
     (re.compile(r"\b\d[\d,]*(?= (?:entries|distributions?)\b)"), "0"),
     (re.compile(r"(?<=^distributions: )\d+", re.MULTILINE), "0"),

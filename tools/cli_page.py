@@ -47,7 +47,7 @@ _CODES_HEAD = """
 With `--json` the code also stands in the object, as `exit_code`.
 """
 _NAMES = re.compile(
-    r"(?<![\w-])(--[a-z][a-z-]*|[\w/]+\.(zip|toml|txt|lock|json)|\.(funcignore|python[-_]\w+))"
+    r"(?<![\w.-])(--[a-z][a-z-]*|[\w/.]*\w\.(zip|toml|txt|lock|json)|\.(funcignore|python[-_]\w+))"
 )
 _KINDS = {
     "text": "a string",
@@ -136,7 +136,8 @@ def _exit_codes() -> Iterator[tuple[str, str]]:
 
 _MEANINGS: dict[type[errors.AzpackError], str] = {
     errors.FindingsError: "Errors were found, and nothing was built; of `check` and `inspect`, "
-    "findings at or over `--fail-on`.",
+    "findings at or over `--fail-on`; of `diff --exit-code`, a difference; of `verify`, any "
+    "verdict but passed.",
     errors.UsageError: "A wrong option or configuration, or no such project.",
     errors.ResolutionError: "The requirements can't be resolved, or the lock does not fit them.",
     errors.WheelError: "A wheel can't be had, checked or built.",

@@ -249,7 +249,8 @@ def _publishing(result: Result, *, named: bool) -> Iterator[str]:
     set_ = f"{len(publishing.settings) or 'none'} to be set{where}"
     yield from _row("settings", f"{set_}; {len(publishing.unset)} must not be set")
     if named:
-        yield from folded([f"{name}," for name in publishing.settings])
+        if publishing.settings:
+            yield from folded([f"{name}," for name in publishing.settings])
         yield "  unset     what must not be set:"
         yield from folded([f"{name}," for name in publishing.unset])
     if publishing.deploy:

@@ -67,7 +67,8 @@ _HELP = {
     "no-pin": "in mode remote: ship the project's own requirements.txt as it is",
     "output": "the zip; - for standard output (default: dist/NAME.zip in the project)",
     "plan": "flex, consumption, premium or dedicated (default: flex)",
-    "python": "the app's Python, as 3.12 (default: .python-version, runtime.txt, or this one)",
+    "python": "the app's Python, as 3.12 (default: .python-version, runtime.txt, or this one; of a "
+    "package what its manifest or its code says)",
     "requirements": "where the dependencies are listed; may be repeated (default: pylock.toml, "
     "else requirements.txt, uv.lock, poetry.lock or pyproject.toml)",
     "resolver": "uv (default), or pip-tools, where this machine has the target's Python",

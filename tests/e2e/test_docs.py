@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 WITH_COMMANDS = [page for page in PAGES if any(block.is_run for block in blocks_of(page))]
+NEEDED = {"monorepo.md": "git", "verify.md": "pythons"}  # by what the pages run, of conftest.py
 
 
 @pytest.fixture
@@ -38,7 +39,14 @@ def environment(tmp_path: Path, shared_cache: Path) -> Mapping[str, str]:
 
 
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.name)
-def test_commands(page: Path, tmp_path: Path, environment: Mapping[str, str]) -> None:
+def test_commands(
+    page: Path,
+    tmp_path: Path,
+    environment: Mapping[str, str],
+    request: pytest.FixtureRequest,
+) -> None:
+    if page.name in NEEDED:
+        request.getfixturevalue(NEEDED[page.name])
     folder = tmp_path / "reader"
     folder.mkdir()
     for block, wrong in run(page, folder, environment):

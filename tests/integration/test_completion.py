@@ -10,12 +10,13 @@ import pytest
 
 from azpack.app.config import SETTINGS
 from tests.commands import Azpack
+from tools.cli_page import commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-COMMANDS = {"build", "lock", "files", "check", "inspect", "cache", "runtimes", "completion"}
+COMMANDS = set(commands())
 MODES = set(SETTINGS["mode"].choices)
 
 # Asks for what stands after the words, as readline does.
