@@ -68,7 +68,9 @@ class Place(Protocol):
 class Host:
     """This machine, where a wheel is judged as it is built."""
 
-    connection_hint = "check the address of the index, the network and the proxy, then build again"
+    connection_hint = (
+        "check --index-url or --extra-index-url, the network and the proxy, then build again"
+    )
 
     def __init__(self, environment: Mapping[str, str], log: Callable[[str], None]) -> None:
         self.environment = undisturbed(environment)

@@ -137,8 +137,8 @@ def index_refused(explanation: str, context: Mapping[str, object]) -> Unreachabl
     return UnreachableError(
         "index-refused",
         f"an index got no credentials, or refuses them\n{explanation}",
-        hint="put user and password in netrc or keyring, or in the index's URL, the password from "
-        "the environment: https://USER:${NAME}@HOST/PATH",
+        hint="put user and password in netrc or keyring, or before the host in the index's URL, as "
+        "USER:${NAME}@, with the password in the environment variable NAME",
         context=context,
     )
 
@@ -151,6 +151,6 @@ def index_unreachable(
         "index-unreachable",
         f"an index {'answers with an error' if answers else 'does not answer'}\n{explanation}",
         hint=connection_hint(explanation)
-        or "check the address of the index, the network and the proxy, then build again",
+        or "check --index-url or --extra-index-url, the network and the proxy, then build again",
         context=context,
     )
