@@ -42,7 +42,7 @@ _VARYING = (
     (re.compile(r"\d[\d,.]* (?:s|ms)\b"), "0 s"),
     (re.compile(r"\b(interpreter|runtime library|imports|indexing)\s+\d+\.\d+"), r"\1 0"),
     (re.compile(r"\d[\d,.]* (?:B|kB|MB|GB)\b"), "0 B"),
-    (re.compile(r"\b\d[\d,]*(?= (?:entries|distributions?)\b)"), "0"),
+    (re.compile(r"\b\d[\d,]*(?= (?:entries|distributions?|modules)\b)"), "0"),
     (re.compile(r"(?<=^distributions: )\d+", re.MULTILINE), "0"),
     (re.compile(r"\b\d+(?:\.\d+){2,}\b"), "0.0.0"),
     (re.compile(r"\b[0-9a-f]{12,64}\b"), "0"),
