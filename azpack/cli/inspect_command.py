@@ -30,7 +30,7 @@ def run(invocation: Invocation) -> Outcome:
     page = _page_place(invocation.arguments.html, Path(named))
     settings = settings_here(invocation)
     selection = Selection.from_settings(settings)
-    inspection = inspect_package(Path(named), _wishes(invocation), selection)
+    inspection = inspect_package(Path(named), target_wishes(invocation), selection)
     data = inspection_table(inspection)
     if page is not None:
         _write_page(inspection, page)
@@ -108,7 +108,7 @@ def _tell_service(inspection: Inspection, invocation: Invocation) -> None:
         invocation.console.command(line)
 
 
-def _wishes(invocation: Invocation) -> Wishes:
+def target_wishes(invocation: Invocation) -> Wishes:
     """The target as the command line names it: a project's own need not be that of a package."""
     given = {name: str(value) for name, value in invocation.given().items()}
     return Wishes(

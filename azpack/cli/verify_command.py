@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from azpack.app.project import find_project
 from azpack.cli.console import Outcome
+from azpack.cli.inspect_command import target_wishes
 from azpack.deps.image import PLATFORM
 from azpack.deps.index import find_indexes
 from azpack.deps.requirements import locate
 from azpack.errors import UsageError
-from azpack.package.inspection import Wishes
 from azpack.report.verdict import verdict_lines
 from azpack.store import Store, default_cache_folder
 from azpack.worker.app_settings import parse_app_settings, read_app_settings
@@ -39,7 +39,7 @@ def run(invocation: Invocation) -> Outcome:
     root, settings = _project_settings(invocation)
     options = invocation.options_from(settings)
     how = How(
-        wishes=_wishes(invocation),
+        wishes=target_wishes(invocation),
         settings=_app_settings(arguments.settings, arguments.env),
         invoke=tuple(arguments.invoke),
         timeout=_seconds(arguments.timeout),
@@ -90,15 +90,6 @@ def _project_settings(invocation: Invocation) -> tuple[Path, Mapping[str, Value]
 
         return Path.cwd(), {**load_settings(Path.cwd(), os.environ), **invocation.given()}
     return root, invocation.settings(root)
-
-
-def _wishes(invocation: Invocation) -> Wishes:
-    given = {name: str(value) for name, value in invocation.given().items()}
-    return Wishes(
-        python=given.get("python"),
-        functions=given.get("functions-version"),
-        plan=given.get("plan"),
-    )
 
 
 def _place(image: str | None, options: Options) -> Place | None:

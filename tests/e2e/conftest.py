@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.browser import Browser
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -21,3 +24,16 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cache = base / "azpack-cache"
     cache.mkdir(exist_ok=True)
     return cache
+
+
+@pytest.fixture(scope="module")
+def browser(
+    chromium: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Browser]:
+    """A headless Chromium for the tests of a module."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("NO_PROXY", "no_proxy"):  # the driver is on this machine
+            patch.setenv(name, "localhost")
+        browser = Browser(chromium, tmp_path_factory.mktemp("profile"))
+        yield browser
+        browser.close()

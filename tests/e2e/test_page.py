@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from tests.browser import Browser
 from tests.objects import make_object
 from tests.packages import APP, SITE, distribution, write_package
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.browser import Browser
 
 NATIVE = {"one/_one.cpython-310-x86_64-linux-gnu.so": make_object()}
 PWNED = "<script>window.pwned=1</script>"
@@ -36,18 +36,6 @@ LEAST_CONTRAST = 4.5  # WCAG 2.1, 1.4.3, level AA
 def noise(size: int) -> bytes:
     """Bytes that do not get smaller, the same each time."""
     return b"".join(bytes([(n * n * 7 + n // 251 * 13) % 251]) for n in range(size))
-
-
-@pytest.fixture(scope="module")
-def browser(
-    chromium: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Browser]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("NO_PROXY", "no_proxy"):  # the driver is on this machine
-            patch.setenv(name, "localhost")
-        browser = Browser(chromium, tmp_path_factory.mktemp("profile"))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(autouse=True)

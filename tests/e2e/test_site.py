@@ -12,11 +12,12 @@ import pytest
 import yaml
 from selenium.webdriver.common.keys import Keys
 
-from tests.browser import Browser
 from tests.documentation import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.browser import Browser
 
 DOCS = ROOT / "docs"
 NAMES = sorted(page.stem for page in DOCS.glob("*.md"))
@@ -39,18 +40,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return folder / "site"
-
-
-@pytest.fixture(scope="module")
-def browser(
-    chromium: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Browser]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("NO_PROXY", "no_proxy"):  # the driver is on this machine
-            patch.setenv(name, "localhost")
-        browser = Browser(chromium, tmp_path_factory.mktemp("profile"))
-        yield browser
-        browser.close()
 
 
 def pages_in(navigation: object) -> Iterator[str]:
