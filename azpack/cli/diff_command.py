@@ -25,7 +25,8 @@ def run(invocation: Invocation) -> Outcome:
             "contradiction", f"--json and --format {arguments.format} are two forms",
             hint="leave out one of the two",
         )  # fmt: skip
-    selection = Selection.from_settings(settings_here(invocation))
+    _, settings = settings_here(invocation)
+    selection = Selection.from_settings(settings)
     comparison = compare_zips(Path(arguments.old), Path(arguments.new), selection)
     return Outcome(
         data=comparison_table(comparison),

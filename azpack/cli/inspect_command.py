@@ -28,7 +28,7 @@ def run(invocation: Invocation) -> Outcome:
     """Say what is in a package, and what is wrong with it."""
     named = invocation.arguments.package
     page = _page_place(invocation.arguments.html, Path(named))
-    settings = settings_here(invocation)
+    _, settings = settings_here(invocation)
     selection = Selection.from_settings(settings)
     inspection = inspect_package(Path(named), target_wishes(invocation), selection)
     data = inspection_table(inspection)
@@ -118,10 +118,13 @@ def target_wishes(invocation: Invocation) -> Wishes:
     )
 
 
-def settings_here(invocation: Invocation) -> dict[str, Value]:
-    """How to check and show: as the project does, where the working folder lies in one."""
+def settings_here(invocation: Invocation) -> tuple[Path, dict[str, Value]]:
+    """How to check and show: as the project does, where the working folder lies in one.
+
+    Elsewhere that folder's own configuration counts, if it has one, and the environment.
+    """
     try:
-        project = find_project(None)
+        root = find_project(None).root
     except UsageError:
-        return invocation.given()
-    return invocation.settings(project.root)
+        root = Path.cwd()
+    return root, invocation.settings(root)

@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from azpack.app.project import find_project
 from azpack.cli.console import Outcome
-from azpack.cli.inspect_command import target_wishes
+from azpack.cli.inspect_command import settings_here, target_wishes
 from azpack.deps.image import PLATFORM
 from azpack.deps.index import find_indexes
 from azpack.deps.requirements import locate
@@ -23,7 +22,6 @@ from azpack.worker.verifying import How, Means, verify_package
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from azpack.app.config import Value
     from azpack.cli.main import Invocation
     from azpack.options import Options
     from azpack.worker.in_container import Place
@@ -36,7 +34,7 @@ _NO_NETWORK = "none"
 def run(invocation: Invocation) -> Outcome:
     """Load a package with Azure's own library, and say what came of it."""
     arguments = invocation.arguments
-    root, settings = _project_settings(invocation)
+    root, settings = settings_here(invocation)
     options = invocation.options_from(settings)
     how = How(
         wishes=target_wishes(invocation),
@@ -79,17 +77,6 @@ def shown_lines(found: Verification, invocation: Invocation) -> list[str]:
         return invocation.console.paint(verdict, _STYLES[verdict], sys.stdout)
 
     return list(verdict_lines(found, paint, verbose=invocation.console.verbosity > 0))
-
-
-def _project_settings(invocation: Invocation) -> tuple[Path, Mapping[str, Value]]:
-    """The settings of the project in which the working folder lies, if it lies in one."""
-    try:
-        root = find_project(None).root
-    except UsageError:
-        from azpack.app.config import load_settings
-
-        return Path.cwd(), {**load_settings(Path.cwd(), os.environ), **invocation.given()}
-    return root, invocation.settings(root)
 
 
 def _place(image: str | None, options: Options) -> Place | None:

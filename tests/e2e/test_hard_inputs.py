@@ -141,7 +141,7 @@ def test_a_project_that_is_no_folder(azpack: Azpack, tmp_path: Path, name: str) 
         (["build", "--exclud", "x"], "--exclude"),
         (["build", "--mode", "lokal"], "local"),
         (["build", "--output"], ""),
-        (["build", "one", "two"], ""),
+        (["lock", "one", "two"], ""),
     ],
 )
 def test_a_wrong_command_line(azpack: Azpack, arguments: list[str], near: str) -> None:

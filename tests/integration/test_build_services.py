@@ -149,7 +149,7 @@ def test_the_summary_of_an_inspection(azpack: Azpack, tmp_path: Path) -> None:
     assert azpack.run("inspect", package, environment=environment).code == 0
     assert place.read_text() == page.read_text(encoding="utf-8")
     assert place.read_text().startswith("## app.zip\n")
-    assert "\\<b\\>\\|.txt" in place.read_text()
+    assert "&#60;b&#62;&#124;.txt" in place.read_text()
 
 
 @pytest.mark.parametrize("environment", SERVICES)

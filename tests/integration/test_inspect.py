@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from tests.commands import Azpack
 from tests.packages import APP, distribution, raw_zip, write_package
 
 if TYPE_CHECKING:
@@ -101,3 +102,13 @@ def test_forms(form: str, tmp_path: Path) -> None:
     code, text = azpack(path, "--format", form)
     assert code == 1
     assert "AZP101" in text
+
+
+def test_the_environment_counts_outside_of_a_project(tmp_path: Path) -> None:
+    package = tmp_path / "app.zip"
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("host.json", '{"version": "2.0"}')
+    for ignored, code in (("", 1), ("AZP104", 0), ("AZPX", 2)):
+        azpack = Azpack(tmp_path, AZPACK_IGNORE=ignored)
+        assert azpack.run("inspect", package, cwd=tmp_path).code == code
+    assert Azpack(tmp_path, AZPACK_FORMAT="yaml").run("inspect", package, cwd=tmp_path).code == 2
