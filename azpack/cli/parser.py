@@ -123,6 +123,10 @@ class Parser(argparse.ArgumentParser):
         """Raise a UsageError instead of exiting."""
         near = _nearest(message)
         perhaps = f"perhaps you meant {near}; " if near else ""
+        if found := re.match(r"argument COMMAND: invalid choice: ('.*?') ", message):
+            message = f"there is no command {found[1]}"
+        elif found := re.match(r"unrecognized arguments: (-\S+)$", message):
+            message = f"there is no option {found[1]}"
         raise UsageError("usage", message, hint=f"{perhaps}see '{self.prog} --help'")
 
 
