@@ -200,6 +200,12 @@ def _get_all(
             getter.stop.set()
             for executor in executors:
                 executor.shutdown(wait=False, cancel_futures=True)
+        if problems and not folder.is_dir():  # whatever they say, that is the cause
+            raise FileError(
+                "store-emptied",
+                f"the wheel store was emptied while it was used: {folder} is gone",
+                hint="build again",
+            )
     return wheels
 
 
