@@ -116,26 +116,8 @@ def assemble(
     """
     with replacing(output) as out:
         hasher = _SegmentHasher(segment) if checksum and segment is not None else None
-        data_size = 0
-        if segment is not None:
-            with open(segment.data, "rb") as data:
-                try:
-                    copy_range(data.fileno(), 0, segment.data_size, out)
-                except ArchiveError as error:
-                    raise damaged_store(f"{segment.data} is cut off") from error
-            data_size = segment.data_size
-            out.seek(data_size)
-        entries: list[tuple[Entry, int]] = []
-        paths = files.included
-        for path in sorted({*paths, *written}, key=str.encode) if written else paths:
-            offset = out.tell()
-            if (content := written.get(path)) is not None:
-                entry = _write_content(out, content, path, 0o644, timestamp=timestamp)
-            else:
-                entry = _write_file(out, files.on_disk(path), path, timestamp=timestamp)
-                if compiled.get(path, entry.sha256) != entry.sha256:
-                    raise _changed(path)
-            entries.append((entry, offset))
+        data_size = _copy_segment(out, segment) if segment is not None else 0
+        entries = _write_files(out, files, written, compiled, timestamp=timestamp)
         content_digest, count = _write_directory(out, entries, segment, timestamp=timestamp)
         size = out.tell()
         sha256 = None
@@ -159,6 +141,40 @@ def assemble(
             for entry, _ in entries
         ),
     )
+
+
+def _copy_segment(out: BinaryIO, segment: Segment) -> int:
+    """Write the dependencies to the beginning; return how many bytes they are."""
+    with open(segment.data, "rb") as data:
+        try:
+            copy_range(data.fileno(), 0, segment.data_size, out)
+        except ArchiveError as error:
+            raise damaged_store(f"{segment.data} is cut off") from error
+    out.seek(segment.data_size)
+    return segment.data_size
+
+
+def _write_files(
+    out: BinaryIO,
+    files: FileSet,
+    written: Mapping[str, bytes],
+    compiled: Mapping[str, str],
+    *,
+    timestamp: int,
+) -> list[tuple[Entry, int]]:
+    """Write the project's files and those in `written`; return each entry and where it stands."""
+    entries: list[tuple[Entry, int]] = []
+    paths = files.included
+    for path in sorted({*paths, *written}, key=str.encode) if written else paths:
+        offset = out.tell()
+        if (content := written.get(path)) is not None:
+            entry = _write_content(out, content, path, 0o644, timestamp=timestamp)
+        else:
+            entry = _write_file(out, files.on_disk(path), path, timestamp=timestamp)
+            if compiled.get(path, entry.sha256) != entry.sha256:
+                raise _changed(path)
+        entries.append((entry, offset))
+    return entries
 
 
 def _write_directory(
