@@ -224,7 +224,8 @@ def _unproved(run: Run, inspection: Inspection, job: Job) -> Iterator[str]:
     """What the verdict does not say, whatever it is."""
     target = inspection.target
     if not run.image:
-        yield f"the platform's own system: its glibc is {target.glibc}, here it is {run.libc}"
+        here = "as here" if run.libc == f"glibc {target.glibc}" else f"here it is {run.libc}"
+        yield f"the platform's own system: its glibc is {target.glibc}, {here}"
     if not job.invoke:
         yield "what the functions do when they are called"
     yield "triggers, connections and app settings, which the host reads"
